@@ -1,0 +1,1 @@
+"""CrossDiff: network, diffusion, training, checkpoints and the 2D-to-3D lift."""

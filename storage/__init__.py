@@ -1,0 +1,1 @@
+"""Delta tables, their schemas, lineage and catalog queries."""
