@@ -43,6 +43,8 @@ class VideoInfo(_ShapeRepr):
     duration_s: float
     decoder: str
     """`decord` or `opencv`: which one gave the frames."""
+    pixel_aspect: float = 1.0
+    """Width of a stored pixel over its height; frames are not stretched by it."""
     warnings: tuple[str, ...] = ()
     """Codes of what was noticed but survived, e.g. `header_frame_count`, `damaged_frames`."""
 

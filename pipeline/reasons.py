@@ -13,6 +13,7 @@ class Reason(StrEnum):
     NO_MOOV = "no_moov"  # an MP4/MOV whose index (moov atom) is missing: cut off while written
     NO_FRAMES = "no_frames"  # a container that opens but gives no picture
     DECODE_ERROR = "decode_error"  # the decoders fail part-way and too little is left
+    FRAME_TOO_LARGE = "frame_too_large"  # the picture has more pixels than the limit
     DECODER_CRASHED = "decoder_crashed"  # the decoding process died (signal, out of memory)
     DECODE_TIMEOUT = "decode_timeout"  # the decoder gave no frame for too long
     TOO_SHORT = "too_short"  # fewer frames at 20 fps than the shortest clip kept

@@ -1,0 +1,204 @@
+"""Queries over a store: listings, counts, one motion whole; reading only the columns asked for.
+
+A motion (and a track) is visible when its video's row exists, or when it has no video (motion
+capture): what a killed run left half-committed does not show. Every query sees one consistent
+state: the pinned version of the store, or the newest.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.arrow_rows import from_arrow
+from storage.columns import TableSpec
+from storage.errors import UnknownMotion, told_plainly
+from storage.rows import MotionRow, TrackRow, VideoRow
+from storage.schemas import DATASETS, MOTIONS, TRACKS, VIDEOS
+from storage.snapshot import FILE_NAME, Snapshot
+from storage.store import Store
+
+_VISIBLE = """
+CREATE TEMP VIEW {table} AS SELECT * FROM {table}_all AS part
+WHERE part.video_hash IS NULL OR EXISTS (
+    SELECT 1 FROM videos
+    WHERE videos.dataset = part.dataset AND videos.video_hash = part.video_hash)
+"""
+
+
+@dataclass(frozen=True)
+class MotionRecord:
+    """One motion with what it was made from."""
+
+    motion: MotionRow
+    track: TrackRow | None
+    """None for motion capture."""
+    video: VideoRow | None
+    """None for motion capture."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much is in a store."""
+
+    videos: int
+    videos_by_status: dict[str, int]
+    failures_by_reason: dict[str, int]
+    tracks: int
+    motions: int
+    motions_by_dataset: dict[str, int]
+    motions_by_action: dict[str, int]
+    """Key `` (empty) for motions without an action."""
+    motion_frames: int
+
+
+def connect(store: Store) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection with views `videos`, `tracks`, `motions`, `datasets` for any SQL.
+
+    Columns that a query does not name are not read from disk. Close it, or let it go, when done.
+
+    Raises:
+        StoreError: A table cannot be read.
+    """
+    connection = duckdb.connect()
+    # videos first: the other tables are then never too old for it.
+    for spec in (VIDEOS, DATASETS):
+        store.snapshot(spec.name).add_view(connection, spec.name)
+    for spec in (TRACKS, MOTIONS):
+        store.snapshot(spec.name).add_view(connection, f"{spec.name}_all")
+        connection.execute(_VISIBLE.format(table=spec.name))
+    return connection
+
+
+def list_videos(
+    store: Store,
+    *,
+    dataset: str | None = None,
+    status: str | None = None,
+    reason: str | None = None,
+    action: str | None = None,
+    limit: int | None = None,
+) -> pa.Table:
+    """Rows of `videos`, sorted by data set and name; None means any.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    wanted = {"dataset": dataset, "status": status, "reason": reason, "action": action}
+    return _list(store, VIDEOS, wanted, order="dataset, name", limit=limit)
+
+
+def list_motions(
+    store: Store,
+    *,
+    dataset: str | None = None,
+    action: str | None = None,
+    split: str | None = None,
+    source_kind: str | None = None,
+    limit: int | None = None,
+) -> pa.Table:
+    """Visible rows of `motions` without their arrays, sorted by motion id; None means any.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    wanted = {"dataset": dataset, "action": action, "split": split, "source_kind": source_kind}
+    return _list(store, MOTIONS, wanted, order="motion_id", limit=limit)
+
+
+def count_rows(store: Store, dataset: str | None = None) -> Counts:
+    """Totals of a store, or of one of its data sets.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    with told_plainly(f"count the rows of {store.location}"), connect(store) as connection:
+        tally = _Tally(connection, dataset)
+        return Counts(
+            videos=tally.total("videos"),
+            videos_by_status=tally.by("videos", "status"),
+            failures_by_reason=tally.by("videos", "reason", "status = 'failed'"),
+            tracks=tally.total("tracks"),
+            motions=tally.total("motions"),
+            motions_by_dataset=tally.by("motions", "dataset"),
+            motions_by_action=tally.by("motions", "action"),
+            motion_frames=tally.total("motions", "sum(n_frames)"),
+        )
+
+
+def get_motion(store: Store, motion_id: str) -> MotionRecord:
+    """One motion with all its arrays, its track and its video.
+
+    Raises:
+        UnknownMotion: No visible motion has this id.
+        StoreError: The store cannot be read.
+    """
+    videos = store.snapshot(VIDEOS.name)
+    motions = _find(store.snapshot(MOTIONS.name), pc.field("motion_id") == motion_id)
+    found = from_arrow(motions, MotionRow)
+    if not found:
+        raise UnknownMotion(f"{store.location} has no motion '{motion_id}'")
+    motion = found[0]
+    if motion.video_hash is None:
+        return MotionRecord(motion, None, None)
+    same_video = (pc.field("video_hash") == motion.video_hash) & (
+        pc.field("dataset") == motion.dataset
+    )
+    video = from_arrow(_find(videos, same_video), VideoRow)
+    if not video:
+        raise UnknownMotion(f"motion '{motion_id}' of {store.location} is not complete yet")
+    same_track = (pc.field("shot") == motion.shot) & (pc.field("track") == motion.track)
+    track = from_arrow(_find(store.snapshot(TRACKS.name), same_video & same_track), TrackRow)
+    return MotionRecord(motion, track[0] if track else None, video[0])
+
+
+class _Tally:
+    """Grouped counts on one connection; table and column names are this module's own words."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, dataset: str | None) -> None:
+        self._connection, self._dataset = connection, dataset
+
+    def total(self, table: str, what: str = "count(*)") -> int:
+        rows = self._rows(f"SELECT {what} FROM {table} WHERE {self._where()}")  # noqa: S608
+        return int(rows[0][0] or 0)
+
+    def by(self, table: str, column: str, where: str = "true") -> dict[str, int]:
+        rows = self._rows(
+            f"SELECT coalesce({column}, ''), count(*) AS n FROM {table} "  # noqa: S608
+            f"WHERE {where} AND {self._where()} GROUP BY 1 ORDER BY n DESC, 1"
+        )
+        return {str(value): int(count) for value, count in rows}
+
+    def _where(self) -> str:
+        return "true" if self._dataset is None else "dataset = $dataset"
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        values = {} if self._dataset is None else {"dataset": self._dataset}
+        return self._connection.execute(sql, values).fetchall()
+
+
+def _list(
+    store: Store, spec: TableSpec, wanted: dict[str, str | None], *, order: str, limit: int | None
+) -> pa.Table:
+    values = {name: value for name, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{name} = ${name}" for name in values) or "true"
+    shown = ", ".join(f'"{name}"' for name in spec.light_columns)
+    # Names come from the schema and from this module; values are bound, never pasted.
+    sql = f"SELECT {shown} FROM {spec.name} WHERE {where} ORDER BY {order}"  # noqa: S608
+    if limit is not None:
+        sql += f" LIMIT {int(limit)}"
+    with told_plainly(f"list the {spec.name} of {store.location}"), connect(store) as connection:
+        return connection.sql(sql, params=values).to_arrow_table()
+
+
+def _find(snapshot: Snapshot, where: pc.Expression) -> pa.Table:
+    """Rows by key, reading arrays only from the row groups that hold them.
+
+    The first pass reads key columns to learn the file; in the second, row group statistics spare
+    the other motions of that file.
+    """
+    hits = snapshot.keys().filter(where)
+    paths = set(hits.column(FILE_NAME).to_pylist())
+    return snapshot.read(where, paths=paths)

@@ -1,0 +1,44 @@
+"""A way to die at a named point, so that tests can prove what a killed run leaves behind.
+
+Set `CROSSDIFF_FAULT=<point>` (or `<point>:<n>`, the n-th time the point is passed) and the process
+kills itself with SIGKILL there: no handler runs, no buffer is flushed. Unset, nothing happens.
+"""
+
+import os
+import signal
+from collections import Counter
+
+VARIABLE = "CROSSDIFF_FAULT"
+
+BEFORE_TRACKS = "before_tracks"
+"""A shard is computed, nothing of it is written."""
+MID_WRITE = "mid_write"
+"""Inside a data file: a row group is out, the file is not closed, no log entry exists."""
+AFTER_TRACKS = "after_tracks"
+"""The tracks are committed, the motions are not."""
+AFTER_MOTIONS = "after_motions"
+"""Tracks and motions are committed, the videos are not: the shard does not count as done."""
+AFTER_VIDEOS = "after_videos"
+"""The shard is whole, but nobody was told."""
+
+POINTS = (BEFORE_TRACKS, MID_WRITE, AFTER_TRACKS, AFTER_MOTIONS, AFTER_VIDEOS)
+
+_passed: Counter[str] = Counter()
+
+
+def die_at(point: str) -> None:
+    """Kill this process if the environment names this point.
+
+    Raises:
+        ValueError: The environment names a point that does not exist; a test that believes it
+            kills must not pass because of a spelling mistake.
+    """
+    wanted = os.environ.get(VARIABLE)
+    if not wanted:
+        return
+    name, _, nth = wanted.partition(":")
+    if name not in POINTS:
+        raise ValueError(f"{VARIABLE}={wanted!r}: no such point; there are {', '.join(POINTS)}")
+    _passed[point] += 1
+    if point == name and _passed[point] == int(nth or 1):
+        os.kill(os.getpid(), signal.SIGKILL)

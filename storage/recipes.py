@@ -1,0 +1,84 @@
+"""A data set has one recipe: rows of two recipes never meet under one name."""
+
+import json
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from storage.commit import Change, commit_change
+from storage.errors import RecipeMismatch, StoreError
+from storage.lineage import Recipe, code_version, flat_items
+from storage.rows import check_name
+from storage.schemas import DATASETS
+from storage.snapshot import Snapshot
+from storage.store import Store
+
+
+def register_recipe(store: Store, dataset: str, recipe: Recipe) -> str:
+    """Begin a data set with its recipe, or check that it was begun with the same one.
+
+    Args:
+        store: A store opened for writing.
+        dataset: Name of the data set.
+        recipe: What its rows will depend on.
+
+    Returns:
+        The recipe's id.
+
+    Raises:
+        RecipeMismatch: The data set was begun with another recipe.
+        StoreError: The name cannot be a folder name, or the store cannot be written.
+    """
+    try:
+        check_name("dataset", dataset)
+    except ValueError as error:
+        raise StoreError(str(error)) from error
+
+    def plan(snapshot: Snapshot) -> Change | None:
+        begun_with = recipe_json(snapshot, dataset)
+        if begun_with is None:
+            return Change(_recipe_row(dataset, recipe))
+        if begun_with != recipe.json:
+            raise RecipeMismatch(_difference(store, dataset, begun_with, recipe.json))
+        return None
+
+    commit_change(store, DATASETS.name, dataset, f"crossdiff/recipe/{dataset}", plan)
+    return recipe.recipe_id
+
+
+def recipe_id(store: Store, dataset: str) -> str | None:
+    """The id of the recipe that a data set was begun with; None when it was not begun."""
+    snapshot = store.snapshot(DATASETS.name)
+    rows = snapshot.read(columns=["dataset", "recipe_id"]).to_pylist()
+    return next((row["recipe_id"] for row in rows if row["dataset"] == dataset), None)
+
+
+def recipe_json(snapshot: Snapshot, dataset: str) -> str | None:
+    """The recipe that a data set was begun with, as canonical JSON."""
+    rows = snapshot.read(columns=["dataset", "recipe_json"]).to_pylist()
+    return next((row["recipe_json"] for row in rows if row["dataset"] == dataset), None)
+
+
+def _recipe_row(dataset: str, recipe: Recipe) -> pa.Table:
+    row = {
+        "dataset": dataset,
+        "recipe_id": recipe.recipe_id,
+        "recipe_json": recipe.json,
+        "code_version": code_version(),
+        "created_at": datetime.now(UTC),
+    }
+    return pa.Table.from_pylist([row], schema=DATASETS.schema)
+
+
+def _difference(store: Store, dataset: str, before: str, now: str) -> str:
+    old, new = flat_items(json.loads(before)), flat_items(json.loads(now))
+    names = sorted(name for name in old | new if old.get(name) != new.get(name))
+    parts = [f"{name} was {_shown(old, name)} and is now {_shown(new, name)}" for name in names]
+    return (
+        f"dataset '{dataset}' in {store.location} was made with another recipe: "
+        f"{'; '.join(parts)}. Choose another --dataset name or another store"
+    )
+
+
+def _shown(items: dict[str, object], name: str) -> str:
+    return json.dumps(items[name]) if name in items else "not set"
