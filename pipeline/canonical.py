@@ -30,7 +30,7 @@ def retarget(joints: Float64, target_offsets: Float64, skeleton: Skeleton) -> Fl
 
 def place_on_floor(joints: Float64) -> Float64:
     """Shift so that the lowest joint of the whole clip touches y = 0."""
-    return joints - np.array([0.0, joints[..., 1].min(), 0.0])
+    return np.asarray(joints - np.array([0.0, joints[..., 1].min(), 0.0]))
 
 
 def face_forward(joints: Float64, skeleton: Skeleton) -> Float64:
@@ -65,4 +65,4 @@ def canonicalise(
 
 def mirror(joints: Float64, skeleton: Skeleton) -> Float64:
     """The same motion in a mirror: x negated, left and right joints swapped."""
-    return joints[:, list(skeleton.mirror_order)] * np.array([-1.0, 1.0, 1.0])
+    return np.asarray(joints[:, list(skeleton.mirror_order)] * np.array([-1.0, 1.0, 1.0]))

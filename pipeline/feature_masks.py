@@ -60,14 +60,26 @@ def feature_mask2d(seen: Bool, skeleton: Skeleton) -> Bool:
     """
     where = slices2d(skeleton)
     now, both = seen[:-1], seen[:-1] & seen[1:]
-    rows, joints = now.shape
-    mask = np.ones((rows, skeleton.dim2), dtype=np.bool_)
+    mask = np.ones((len(now), skeleton.dim2), dtype=np.bool_)
     mask[:, where["root"]] = (seen[1:, :1] & seen[:1, :1]).repeat(2, axis=1)
     mask[:, where["positions"]] = (now[:, 1:] & now[:, :1]).repeat(2, axis=1)
     mask[:, where["rotations"]] = _bones_seen(now, skeleton)[:, 1:].repeat(2, axis=1)
     mask[:, where["velocities"]] = both.repeat(2, axis=1)
     mask[:, where["contacts"]] = both[:, _contact_joints(skeleton)]
     return mask
+
+
+def feature_mask3d(seen: Bool, skeleton: Skeleton) -> Bool:
+    """(T-1, D3) entries of the 3D row whose joint was seen in the 2D input.
+
+    The rest is the network's guess at joints that nobody saw: marked, not passed off as truth.
+
+    Args:
+        seen: (T, J).
+        skeleton: The joint tree.
+    """
+    now = seen[:-1] & seen[1:]
+    return np.asarray(now.astype(np.uint8) @ ownership3d(skeleton).astype(np.uint8) > 0)
 
 
 def _bones_seen(now: Bool, skeleton: Skeleton) -> Bool:

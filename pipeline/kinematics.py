@@ -1,5 +1,7 @@
 """Joint positions to rotations and back along the kinematic chains (HumanML3D's convention)."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from pipeline import quaternions as quat
@@ -8,6 +10,21 @@ from pipeline.skeletons import Skeleton
 
 FACING_SMOOTHING_FRAMES = 20.0
 """Sigma of the Gaussian over time that keeps the facing direction from jittering."""
+GAUSSIAN_TRUNCATE = 4.0
+"""Sigmas after which the Gaussian is cut off."""
+
+
+def gaussian_over_time(signal: Float64, sigma: float) -> Float64:
+    """Smooth (T, D) along time, the nearest edge value standing in beyond the ends.
+
+    Equal to `scipy.ndimage.gaussian_filter1d(signal, sigma, axis=0, mode="nearest")`, written out
+    because training and lifting run on machines that have no scipy.
+    """
+    radius = int(GAUSSIAN_TRUNCATE * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    padded = np.pad(signal, ((radius, radius), (0, 0)), mode="edge")
+    columns = [np.convolve(c, weights / weights.sum(), "valid") for c in padded.T]
+    return np.stack(columns, axis=-1)
 
 
 def facing_direction(joints: Float64, skeleton: Skeleton, *, smooth: bool = False) -> Float64:
@@ -23,13 +40,10 @@ def facing_direction(joints: Float64, skeleton: Skeleton, *, smooth: bool = Fals
     """
     r_hip, l_hip, r_shoulder, l_shoulder = skeleton.facing
     across = (joints[:, r_hip] - joints[:, l_hip]) + (joints[:, r_shoulder] - joints[:, l_shoulder])
-    across /= np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9)
+    across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9)
     forward = np.cross(np.array([0.0, 1.0, 0.0]), across)
     if smooth:
-        # Here, so that lifting and training on a bare GPU machine need no scipy.
-        from scipy.ndimage import gaussian_filter1d  # noqa: PLC0415
-
-        forward = gaussian_filter1d(forward, FACING_SMOOTHING_FRAMES, axis=0, mode="nearest")
+        forward = gaussian_over_time(forward, FACING_SMOOTHING_FRAMES)
     norm = np.linalg.norm(forward, axis=-1, keepdims=True)
     # A body lying on its side has no horizontal facing: +Z stands in, as at the first frame.
     return np.where(norm > 1e-6, forward / np.maximum(norm, 1e-9), np.array([0.0, 0.0, 1.0]))
@@ -59,7 +73,7 @@ def inverse_kinematics(
     out[:, 0] = root
     for chain in skeleton.chains:
         world = root
-        for parent, joint in zip(chain, chain[1:], strict=False):
+        for parent, joint in pairwise(chain):
             bone = joints[:, joint] - joints[:, parent]
             bone = bone / np.maximum(np.linalg.norm(bone, axis=-1, keepdims=True), 1e-9)
             local = quat.multiply(quat.inverse(world), quat.between(rest[joint], bone))
@@ -86,7 +100,7 @@ def forward_kinematics(
     joints[:, 0] = root_positions
     for chain in skeleton.chains:
         world = rotations[:, 0]
-        for parent, joint in zip(chain, chain[1:], strict=False):
+        for parent, joint in pairwise(chain):
             world = quat.multiply(world, rotations[:, joint])
             joints[:, joint] = joints[:, parent] + quat.rotate(world, offsets[joint])
     return joints
@@ -108,4 +122,5 @@ def canonical_offsets(skeleton: Skeleton) -> Float64:
     """
     if skeleton.canonical_lengths is None:
         raise ValueError(f"skeleton {skeleton.name} has no canonical bone lengths")
-    return skeleton.raw_offset_array * np.asarray(skeleton.canonical_lengths)[:, None]
+    lengths = np.asarray(skeleton.canonical_lengths, dtype=np.float64)
+    return np.asarray(skeleton.raw_offset_array * lengths[:, None])

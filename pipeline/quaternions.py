@@ -22,7 +22,12 @@ def multiply(a: Float64, b: Float64) -> Float64:
 
 def inverse(q: Float64) -> Float64:
     """Inverse of unit quaternions (..., 4)."""
-    return q * np.array([1.0, -1.0, -1.0, -1.0])
+    return np.asarray(q * np.array([1.0, -1.0, -1.0, -1.0]))
+
+
+def shortest(q: Float64) -> Float64:
+    """The same rotations (..., 4) written with w >= 0: an angle of at most half a turn."""
+    return np.where(q[..., :1] < 0.0, -q, q)
 
 
 def rotate(q: Float64, v: Float64) -> Float64:

@@ -7,6 +7,7 @@ The published code names the first field a velocity; its arithmetic is a displac
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def bone_directions(joints: Float64, skeleton: Skeleton) -> Float64:
     relative = np.zeros_like(angle)
     for chain in skeleton.chains:
         before = np.zeros(len(joints))
-        for parent, joint in zip(chain, chain[1:], strict=False):
+        for parent, joint in pairwise(chain):
             bone = joints[:, joint] - joints[:, parent]
             angle[:, joint] = np.arctan2(bone[:, 1], bone[:, 0])
             relative[:, joint] = angle[:, joint] - before
@@ -59,7 +60,7 @@ def features_from_view(view: Float32 | Float64, skeleton: Skeleton) -> Float32:
         (joints[1:] - joints[:-1]).reshape(rows, -1),
         foot_contacts(joints, skeleton, CONTACT_THRESHOLD),
     ]
-    return np.concatenate(parts, axis=-1).astype(np.float32)
+    return np.asarray(np.concatenate(parts, axis=-1), dtype=np.float32)
 
 
 def recover_view(features: Float32 | Float64, skeleton: Skeleton) -> Float32:
@@ -73,4 +74,4 @@ def recover_view(features: Float32 | Float64, skeleton: Skeleton) -> Float32:
     root = np.concatenate([np.zeros((1, 2)), rows[:-1, where["root"]]])
     local = rows[:, where["positions"]].reshape(len(rows), -1, 2)
     joints = np.concatenate([root[:, None], local + root[:, None]], axis=1)
-    return joints.astype(np.float32)
+    return np.asarray(joints, dtype=np.float32)

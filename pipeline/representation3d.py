@@ -52,7 +52,9 @@ def features_from_canonical(joints: Float64, skeleton: Skeleton) -> Float32:
     """(T-1, D3) features of positions (T, J, 3) that are already on the floor, facing +Z."""
     rotations = inverse_kinematics(joints, skeleton, smooth_facing=True)
     heading = rotations[:, 0]
-    turn = quat.multiply(heading[1:], quat.inverse(heading[:-1]))
+    # Without `shortest` a turn past the back (facing -Z) would count backwards: the published
+    # extraction has this slip, and a motion recovered from such a row stays turned away.
+    turn = quat.shortest(quat.multiply(heading[1:], quat.inverse(heading[:-1])))
     root_velocity = quat.rotate(heading[1:], joints[1:, 0] - joints[:-1, 0])
     local = joints - joints[:, :1] * np.array([1.0, 0.0, 1.0])
     local = quat.rotate(heading[:, None], local)
@@ -67,7 +69,7 @@ def features_from_canonical(joints: Float64, skeleton: Skeleton) -> Float32:
         velocity.reshape(rows, -1),
         foot_contacts(joints, skeleton, skeleton.contact_threshold),
     ]
-    return np.concatenate(parts, axis=-1).astype(np.float32)
+    return np.asarray(np.concatenate(parts, axis=-1), dtype=np.float32)
 
 
 def extract_features(
@@ -105,4 +107,4 @@ def recover_joints(features: Float32 | Float64, skeleton: Skeleton) -> Float32:
     local = rows[:, field_slices(skeleton)["positions"]].reshape(len(rows), -1, 3)
     joints = quat.rotate(quat.inverse(heading)[:, None], local)
     joints += root[:, None] * np.array([1.0, 0.0, 1.0])
-    return np.concatenate([root[:, None], joints], axis=1).astype(np.float32)
+    return np.asarray(np.concatenate([root[:, None], joints], axis=1), dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class Skeleton:
         """(J,) parent of each joint, -1 for the root."""
         parent = [-1] * self.n_joints
         for chain in self.chains:
-            for a, b in zip(chain, chain[1:], strict=False):
+            for a, b in pairwise(chain):
                 parent[b] = a
         return tuple(parent)
 

@@ -10,6 +10,8 @@ VIEW_ANGLE_DEG = 5.0
 """Half angle of view: near orthographic (the paper calls it orthographic)."""
 _TAN = float(np.tan(np.deg2rad(VIEW_ANGLE_DEG)))
 CAMERA_OFFSET = np.array([0.0, -1.0, -1.0 / _TAN - 10.0])
+UNITS_PER_METRE = 1.0 / (-float(CAMERA_OFFSET[2]) * _TAN)
+"""Length in a view of one metre in the picture plane through the origin: about 0.53."""
 
 
 class View(IntEnum):

@@ -6,7 +6,6 @@ state: the pinned version of the store, or the newest.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -26,6 +25,13 @@ WHERE part.video_hash IS NULL OR EXISTS (
     SELECT 1 FROM videos
     WHERE videos.dataset = part.dataset AND videos.video_hash = part.video_hash)
 """
+
+_COUNTED = {
+    VIDEOS.name: "status, reason",
+    TRACKS.name: "dataset",
+    MOTIONS.name: "dataset, action, n_frames",
+}
+"""Columns that the counts need, by table."""
 
 
 @dataclass(frozen=True)
@@ -115,16 +121,25 @@ def count_rows(store: Store, dataset: str | None = None) -> Counts:
         StoreError: The store cannot be read.
     """
     with told_plainly(f"count the rows of {store.location}"), connect(store) as connection:
-        tally = _Tally(connection, dataset)
+        # Each table is scanned once, into a small one that all the counts come from.
+        for table, columns in _COUNTED.items():
+            where = "true" if dataset is None else "dataset = $dataset"
+            sql = (
+                f"CREATE TEMP TABLE {table}_counted AS SELECT {columns} FROM {table} WHERE {where}"  # noqa: S608
+            )
+            connection.execute(sql, {} if dataset is None else {"dataset": dataset})
+        frames = connection.sql("SELECT coalesce(sum(n_frames), 0) FROM motions_counted").fetchall()
+        by_status = _tally(connection, "videos", "status")
+        by_dataset = _tally(connection, "motions", "dataset")
         return Counts(
-            videos=tally.total("videos"),
-            videos_by_status=tally.by("videos", "status"),
-            failures_by_reason=tally.by("videos", "reason", "status = 'failed'"),
-            tracks=tally.total("tracks"),
-            motions=tally.total("motions"),
-            motions_by_dataset=tally.by("motions", "dataset"),
-            motions_by_action=tally.by("motions", "action"),
-            motion_frames=tally.total("motions", "sum(n_frames)"),
+            videos=sum(by_status.values()),
+            videos_by_status=by_status,
+            failures_by_reason=_tally(connection, "videos", "reason", "status = 'failed'"),
+            tracks=sum(_tally(connection, "tracks", "dataset").values()),
+            motions=sum(by_dataset.values()),
+            motions_by_dataset=by_dataset,
+            motions_by_action=_tally(connection, "motions", "action"),
+            motion_frames=int(frames[0][0]),
         )
 
 
@@ -154,29 +169,15 @@ def get_motion(store: Store, motion_id: str) -> MotionRecord:
     return MotionRecord(motion, track[0] if track else None, video[0])
 
 
-class _Tally:
-    """Grouped counts on one connection; table and column names are this module's own words."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, dataset: str | None) -> None:
-        self._connection, self._dataset = connection, dataset
-
-    def total(self, table: str, what: str = "count(*)") -> int:
-        rows = self._rows(f"SELECT {what} FROM {table} WHERE {self._where()}")  # noqa: S608
-        return int(rows[0][0] or 0)
-
-    def by(self, table: str, column: str, where: str = "true") -> dict[str, int]:
-        rows = self._rows(
-            f"SELECT coalesce({column}, ''), count(*) AS n FROM {table} "  # noqa: S608
-            f"WHERE {where} AND {self._where()} GROUP BY 1 ORDER BY n DESC, 1"
-        )
-        return {str(value): int(count) for value, count in rows}
-
-    def _where(self) -> str:
-        return "true" if self._dataset is None else "dataset = $dataset"
-
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
-        values = {} if self._dataset is None else {"dataset": self._dataset}
-        return self._connection.execute(sql, values).fetchall()
+def _tally(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, where: str = "true"
+) -> dict[str, int]:
+    """How many rows have each value, most frequent first; all names are this module's own."""
+    rows = connection.sql(
+        f"SELECT coalesce({column}, ''), count(*) AS n FROM {table}_counted "  # noqa: S608
+        f"WHERE {where} GROUP BY 1 ORDER BY n DESC, 1"
+    ).fetchall()
+    return {str(value): int(count) for value, count in rows}
 
 
 def _list(

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from storage.errors import StoreError
@@ -78,10 +77,10 @@ def locate(url: str | Path, options: Mapping[str, str] | None = None) -> StoreLo
     version = int(match["version"]) if match else None
     address = match["url"] if match else text
     scheme = _SCHEME.match(address)
-    frozen = MappingProxyType(dict(options or {}))
+    given = dict(options or {})
     if scheme is None or scheme["scheme"] == "file":
-        return StoreLocation(_local_root(address), version, frozen)
-    return StoreLocation(_remote_root(address, scheme["scheme"], frozen), version, frozen)
+        return StoreLocation(_local_root(address), version, given)
+    return StoreLocation(_remote_root(address, scheme["scheme"], given), version, given)
 
 
 def _local_root(address: str) -> str:

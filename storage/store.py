@@ -54,11 +54,11 @@ class Store:
             yield
             return
         lock = FileLock(self.location.path / LOCK_FILE, timeout=LOCK_TIMEOUT_S)
-        try:
-            with told_plainly(f"lock the store {self.location}"):
+        with told_plainly(f"lock the store {self.location}"):
+            try:
                 lock.acquire()
-        except Timeout as error:
-            raise StoreError(f"another process keeps writing to {self.location}") from error
+            except Timeout as error:
+                raise StoreError(f"another process keeps writing to {self.location}") from error
         try:
             yield
         finally:

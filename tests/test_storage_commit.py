@@ -197,6 +197,15 @@ def test_a_lost_turn_is_taken_again_and_adds_no_second_file(
     assert known_hashes(store, "demo") == {samples.video_hash(n) for n in (1, 2, 3)}
 
 
+def test_a_writer_that_waits_too_long_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.store.LOCK_TIMEOUT_S", 0.1)
+    with store.exclusive(), pytest.raises(StoreError, match="keeps writing to"):
+        commit_shard(open_store(store.location.root), samples.shard([0]))
+    assert commit_shard(store, samples.shard([0])).videos == 1
+
+
 def test_versions_are_kept_for_good(store: Store) -> None:
     for name in ("videos", "tracks", "motions"):
         properties = open_table(store, name).metadata().configuration
