@@ -130,6 +130,19 @@ def feature_mask(seen: Tensor, skeleton: Skeleton) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """A window of each motion, as if the motion began there."""
+
+    joints: Tensor
+    """(B, W + 1, J, 3) metres; the first frame faces +Z at xz = 0. The last frame is held
+    beyond a clip's end."""
+    x3: Tensor
+    """(B, W, D3) not normalised."""
+    pad: Tensor
+    """(B, W) True beyond a clip's end."""
+
+
+@dataclass(frozen=True)
 class Batch:
     """One training step's input, not normalised."""
 
@@ -153,9 +166,7 @@ SHORTER_SHARE = 1 / 3
 """Share of crops that are one unit shorter than they could be."""
 
 
-def _crops(
-    rows: Tensor, window: int, whole: bool, g: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def _spans(rows: Tensor, window: int, g: torch.Generator, *, whole: bool) -> tuple[Tensor, Tensor]:
     """First and one-past-last row of a crop of each motion."""
     count, device = len(rows), rows.device
     if whole:
@@ -171,18 +182,45 @@ def _crops(
     return start, start + length
 
 
+def crop_motions(
+    bank: MotionBank, index: Tensor, window: int, g: torch.Generator, *, whole: bool = False
+) -> Crop:
+    """Cut a window out of each motion and re-anchor it to its own first frame.
+
+    Args:
+        bank: The split.
+        index: (B,) motions to crop.
+        window: Rows; shorter motions are padded.
+        g: CPU generator.
+        whole: Every motion is at least `window` rows long and fills it: nothing is padded.
+    """
+    device = bank.joints.device
+    start, last = _spans(bank.rows[index], window, g, whole=whole)
+    frame = start[:, None] + torch.arange(window + 1, device=device)
+    inside = torch.minimum(frame, last[:, None])
+    joints = bank.joints[index[:, None], inside]
+    root = joints[:, :1, :1] * torch.tensor([1.0, 0.0, 1.0], device=device)
+    turn = rotation_y(-bank.yaw[index, start])
+    row = inside[:, :-1].clamp(max=bank.features3.shape[1] - 1)
+    return Crop(
+        joints=(joints - root) @ turn.transpose(1, 2)[:, None],
+        x3=bank.features3[index[:, None], row],
+        pad=frame[:, :-1] >= last[:, None],
+    )
+
+
 def make_batch(
     bank: MotionBank,
     index: Tensor,
     window: int,
     skeleton: Skeleton,
+    *,
     camera: CameraAugmentation,
     noise: DetectorNoise,
-    g: torch.Generator,
-    *,
+    generator: torch.Generator,
     whole: bool = False,
 ) -> Batch:
-    """Crops of `window` rows, each re-anchored: its first frame faces +Z at xz = 0.
+    """Crops of `window` rows with their views, clean and as a detector would give them.
 
     Args:
         bank: The split.
@@ -191,35 +229,26 @@ def make_batch(
         skeleton: The joint tree.
         camera: Camera augmentation.
         noise: Detector noise.
-        g: CPU generator; the batch is a function of its state (on one kind of device).
+        generator: On the CPU; the batch is a function of its state (on one kind of device).
         whole: Every motion is at least `window` rows long and fills it: nothing is padded.
     """
-    device, batch = bank.joints.device, len(index)
-    rows = bank.rows[index]
-    start, last = _crops(rows, window, whole, g)
-    frame = start[:, None] + torch.arange(window + 1, device=device)
-    inside = torch.minimum(frame, last[:, None])
-    joints = bank.joints[index[:, None], inside]
-    root = joints[:, :1, :1] * torch.tensor([1.0, 0.0, 1.0], device=device)
-    yaw = bank.yaw[index, start]
-    joints = (joints - root) @ rotation_y(-yaw).transpose(1, 2)[:, None]
-    x3 = bank.features3[index[:, None], inside[:, :-1].clamp(max=bank.features3.shape[1] - 1)]
-    pad = frame[:, :-1] >= last[:, None]
+    g, device, batch = generator, bank.joints.device, len(index)
+    crop = crop_motions(bank, index, window, g, whole=whole)
     azimuth, elevation = _cameras(batch, camera, g, device)
-    view = project(joints, azimuth, elevation)
+    view = project(crop.joints, azimuth, elevation)
     hit = torch.rand(batch, generator=g) < noise.share
-    body = _other_proportions(joints, hit.to(device) * noise.proportions, skeleton, g)
+    body = _other_proportions(crop.joints, hit.to(device) * noise.proportions, skeleton, g)
     spoilt = _jitter(project(body, azimuth, elevation), hit, noise, g)
-    seen = _seen(batch, window + 1, skeleton, noise, hit, g).to(device)
-    keep = (~pad)[..., None]
-    text = _texts(bank, index, g)
+    lost = hit & (torch.rand(batch, generator=g) < noise.drop_share)
+    seen = _seen(lost, window + 1, skeleton, g).to(device)
+    keep = (~crop.pad)[..., None]
     return Batch(
-        x3=x3 * keep,
+        x3=crop.x3 * keep,
         x2=view_features(view, skeleton) * keep,
         input2=view_features(spoilt, skeleton) * keep,
         mask2=feature_mask(seen, skeleton),
-        pad=pad,
-        text=text,
+        pad=crop.pad,
+        text=_texts(bank, index, g),
     )
 
 
@@ -288,22 +317,24 @@ def _jitter(view: Tensor, hit: Tensor, noise: DetectorNoise, g: torch.Generator)
     return spoilt - spoilt[:, :1, :1]
 
 
-def _seen(
-    batch: int,
-    frames: int,
-    skeleton: Skeleton,
-    noise: DetectorNoise,
-    hit: Tensor,
-    g: torch.Generator,
-) -> Tensor:
+SCATTERED_SHARE = 0.15
+"""Share of joints lost when a sample loses scattered joints instead of a limb."""
+
+
+def _seen(lost: Tensor, frames: int, skeleton: Skeleton, g: torch.Generator) -> Tensor:
+    """(B, frames, J) False where a sample in `lost` (B,) loses a limb, the legs, or single joints.
+
+    Joints are lost over a span of frames; a limb, half the time, over the whole crop. The root
+    is always seen.
+    """
+    batch = len(lost)
     seen = torch.ones(batch, frames, skeleton.n_joints, dtype=torch.bool)
-    lost = hit & (torch.rand(batch, generator=g) < noise.drop_share)
     limbs = [list(chain[2:]) for chain in skeleton.chains if len(chain) >= 5]
     # The two leg chains come first: a body seen from the waist up loses both from the knees.
     groups = [*limbs, limbs[0] + limbs[1]]
     kind = torch.randint(0, len(groups) + 2, (batch,), generator=g).tolist()
     spans = torch.rand(batch, 2, generator=g)
-    scattered = torch.rand(batch, skeleton.n_joints, generator=g) < 0.15
+    scattered = torch.rand(batch, skeleton.n_joints, generator=g) < SCATTERED_SHARE
     for i in torch.nonzero(lost).flatten().tolist():
         a, b = sorted((spans[i] * frames).long().tolist())
         if kind[i] < len(groups):

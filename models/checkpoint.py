@@ -1,8 +1,9 @@
-"""A checkpoint is a folder: `model.safetensors`, `stats.safetensors`, `config.json`, `README.md`."""
+"""A checkpoint is a folder: `model.safetensors`, `stats.safetensors`, `config.json`.
 
-import hashlib
+A `README.md` beside them, where there is one, is the card for people: it is not read.
+"""
+
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,23 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 
+from models.checkpoint_id import (
+    CONFIG_FILE,
+    SHIPPED,
+    STATISTICS_FILE,
+    WEIGHTS_FILE,
+    CheckpointError,
+    checkpoint_id,
+    require_files,
+)
 from models.network import CrossDiff, NetworkConfig
 from pipeline.normalisation import Statistics
 from pipeline.skeletons import HUMANML3D, KIT, Skeleton
 
+__all__ = ["SHIPPED", "Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint"]
+
 SKELETONS = {s.name: s for s in (HUMANML3D, KIT)}
 FORMAT = 1
-SHIPPED = Path(__file__).parent / "weights" / "crossdiff-small"
-"""The weights that come with the package."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint folder that cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,6 @@ class Checkpoint:
     """Whether it was trained with padded frames hidden from attention."""
     about: dict[str, Any] = field(default_factory=dict)
     """Free fields of the config: training settings, text encoder, data."""
-
-
-def _digest(*files: Path) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def save_checkpoint(
@@ -67,9 +66,9 @@ def save_checkpoint(
     state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in network.state_dict().items()}
     partial = folder / ".partial"
     save_file(state, partial)
-    os.replace(partial, folder / "model.safetensors")
+    partial.replace(folder / "model.safetensors")
     save_arrays(statistics.arrays(), partial)
-    os.replace(partial, folder / "stats.safetensors")
+    partial.replace(folder / "stats.safetensors")
     config = {
         "format": FORMAT,
         "network": network.config.to_json(),
@@ -78,7 +77,10 @@ def save_checkpoint(
         "about": about,
     }
     partial.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    os.replace(partial, folder / "config.json")
+    partial.replace(folder / "config.json")
+
+
+_FILES = (CONFIG_FILE, WEIGHTS_FILE, STATISTICS_FILE)
 
 
 def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> Checkpoint:
@@ -88,30 +90,53 @@ def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> C
         CheckpointError: Not a checkpoint folder, or files that do not fit together.
     """
     folder = Path(folder)
-    files = [folder / n for n in ("config.json", "model.safetensors", "stats.safetensors")]
-    missing = [f.name for f in files if not f.is_file()]
-    if missing:
-        raise CheckpointError(
-            f"{folder} is not a checkpoint folder: {', '.join(missing)} missing; "
-            "give the folder that `crossdiff train --out` wrote"
-        )
+    require_files(folder)
     try:
-        config = json.loads(files[0].read_text())
-        network = CrossDiff(NetworkConfig(**config["network"]))
-        skeleton = SKELETONS[config["skeleton"]]
-        state = {k: v.float() for k, v in load_file(files[1]).items()}
-        network.load_state_dict(state)
-        statistics = Statistics(**load_arrays(files[2]))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise CheckpointError(f"checkpoint {folder} cannot be loaded: {first}") from error
-    if statistics.mean3.shape != (skeleton.dim3,) or statistics.mean2.shape != (skeleton.dim2,):
-        raise CheckpointError(f"checkpoint {folder}: statistics do not fit {skeleton.name}")
+        return _load(folder, device)
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
+        raise CheckpointError(f"checkpoint {folder} cannot be loaded: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    """One line that says what was wrong; a KeyError's text is only the key."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing from config.json or not known"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) or repr(error)
+
+
+def _load(folder: Path, device: torch.device | str) -> Checkpoint:
+    config_file, model_file, stats_file = (folder / name for name in _FILES)
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    if config["format"] != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {folder} has format {config['format']}, this version reads {FORMAT}"
+        )
+    network, skeleton = CrossDiff(NetworkConfig(**config["network"])), SKELETONS[config["skeleton"]]
+    state = {name: value.float() for name, value in load_file(model_file).items()}
+    damaged = [name for name, value in state.items() if not bool(value.isfinite().all())]
+    if damaged:
+        raise CheckpointError(f"checkpoint {folder}: {damaged[0]} holds values that are not finite")
+    network.load_state_dict(state)
+    statistics = Statistics(**load_arrays(stats_file))
+    _check_widths(folder, network.config, statistics, skeleton)
     return Checkpoint(
         network=network.to(device).eval(),
         statistics=statistics,
         skeleton=skeleton,
-        checkpoint_id=f"{folder.resolve().name}-{_digest(*files[1:])[:12]}",
-        masks_padding=bool(config.get("masks_padding", False)),
-        about=config.get("about", {}),
+        checkpoint_id=checkpoint_id(folder),
+        masks_padding=bool(config["masks_padding"]),
+        about=dict(config["about"]),
     )
+
+
+def _check_widths(
+    folder: Path, network: NetworkConfig, statistics: Statistics, skeleton: Skeleton
+) -> None:
+    wanted = (skeleton.dim3, skeleton.dim2)
+    if (network.dim3, network.dim2) != wanted:
+        raise CheckpointError(f"checkpoint {folder}: the network does not fit {skeleton.name}")
+    if (*statistics.mean3.shape, *statistics.mean2.shape) != wanted:
+        raise CheckpointError(f"checkpoint {folder}: statistics do not fit {skeleton.name}")

@@ -1,7 +1,6 @@
 """One video file to pseudo-3D motions: read, find the person, clean, project, lift, judge."""
 
 import itertools
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from models.checkpoint import Checkpoint
+from models.label_config import LabelConfig
 from models.lift import lift
 from pipeline.arrays import Bool, Float32
 from pipeline.carriers import FrameBatch, VideoInfo
-from pipeline.cleaning import CleaningConfig, CleanRun, clean_pose, spans
+from pipeline.cleaning import CleanRun, clean_pose, spans
+from pipeline.cleaning_config import CleaningConfig
 from pipeline.feature_masks import feature_mask3d
-from pipeline.joint_mapping import CONFIDENCE_THRESHOLD, MappedPose, map_joints
+from pipeline.joint_mapping import MappedPose, map_joints
 from pipeline.one_euro import one_euro
 from pipeline.pixels_to_view import ProjectedView, project_run
 from pipeline.pose.joint_sets import JOINT_SETS
@@ -23,22 +24,11 @@ from pipeline.quality import LabelQuality, label_quality
 from pipeline.reasons import PipelineError, Reason
 from pipeline.representation3d import field_slices, recover_joints
 from pipeline.skeletons import HUMANML3D
+from pipeline.stopwatch import Stopwatch
 from pipeline.tracking import Choice, choose_person
 from pipeline.video import ReadLimits, read_frames
 
 STAGES = ("decode", "pose", "normalise", "lift")
-
-
-@dataclass(frozen=True)
-class LabelConfig:
-    """Everything that changes the numbers of a label; part of a data set's recipe."""
-
-    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
-    confidence_threshold: float = CONFIDENCE_THRESHOLD
-    min_person_score: float = 0.05
-    """Smallest choice score (size x coverage x confidence) that counts as a person."""
-    one_euro: bool = False
-    """Smooth the lifted features with the paper's One-Euro filter."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +54,21 @@ class LabelledMotion:
     seen: Bool
     """(N, 22)"""
     pixels: Float32
-    """(N, 22, 2) cleaned joints in the picture (square pixels)."""
+    """(N, 22, 2) cleaned joints in the picture, pixels as stored."""
     px_per_metre: float
     windows: int
     quality: LabelQuality
+
+
+@dataclass(frozen=True)
+class CleanedTrack:
+    """The chosen person's cleaned joints over all motions; masked between them."""
+
+    start_s: float
+    pixels: Float32
+    """(T, 22, 2)"""
+    seen: Bool
+    """(T, 22)"""
 
 
 @dataclass
@@ -81,6 +82,21 @@ class ClipResult:
     choice: Choice | None = None
     motions: list[LabelledMotion] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    @property
+    def cleaned(self) -> CleanedTrack | None:
+        """What the motions were made from, on one 20-fps clock; None without a motion."""
+        if not self.motions:
+            return None
+        first, last = self.motions[0], self.motions[-1]
+        frames = last.start_frame + len(last.seen) - first.start_frame
+        pixels = np.zeros((frames, *first.pixels.shape[1:]), np.float32)
+        seen = np.zeros((frames, first.seen.shape[1]), dtype=np.bool_)
+        for motion in self.motions:
+            start = motion.start_frame - first.start_frame
+            pixels[start : start + len(motion.seen)] = motion.pixels
+            seen[start : start + len(motion.seen)] = motion.seen
+        return CleanedTrack(first.start_s, pixels, seen)
 
 
 def label_clip(
@@ -121,8 +137,7 @@ def _find_persons(
     known_hash: str | None,
     limits: ReadLimits | None,
 ) -> None:
-    began = time.perf_counter()
-    waited = result.seconds
+    watch, waited = Stopwatch(), result.seconds
     with read_frames(path, HUMANML3D.fps, limits=limits, known_hash=known_hash) as stream:
         batches = _timed(stream, waited)
         first = next(batches, None)
@@ -132,7 +147,7 @@ def _find_persons(
         everything = itertools.chain([first], batches)
         tracks = estimator.estimate(everything, frame_size=(width, height))
         result.info = stream.info
-    waited["pose"] = time.perf_counter() - began - waited["decode"]
+    waited["pose"] = watch.seconds - waited["decode"]
     result.tracks = tracks
     result.choice = choose_person(tracks)
     if result.choice.score < config.min_person_score:
@@ -152,9 +167,9 @@ def _timed(stream: Iterable[FrameBatch], seconds: dict[str, float]) -> Iterator[
     """Pass batches on, adding the time spent waiting for them to `decode`."""
     batches = iter(stream)
     while True:
-        began = time.perf_counter()
+        watch = Stopwatch()
         batch = next(batches, None)
-        seconds["decode"] += time.perf_counter() - began
+        seconds["decode"] += watch.seconds
         if batch is None:
             return
         yield batch
@@ -163,22 +178,19 @@ def _timed(stream: Iterable[FrameBatch], seconds: dict[str, float]) -> Iterator[
 def _label_track(
     result: ClipResult, track: PersonTrack, checkpoint: Checkpoint, config: LabelConfig
 ) -> None:
-    began = time.perf_counter()
-    info = result.info
+    watch, info = Stopwatch(), result.info
     aspect = 1.0 if info is None else info.pixel_aspect
     names = JOINT_SETS[track.pose.joint_set].joints
-    pose = map_joints(
-        track.pose, names, threshold=config.confidence_threshold, pixel_aspect=aspect
-    )
+    pose = map_joints(track.pose, names, threshold=config.confidence_threshold, pixel_aspect=aspect)
     runs = clean_pose(pose, config.cleaning)
     if not runs:
         raise _no_run(pose, config.cleaning)
     views = [project_run(run) for run in runs]
-    result.seconds["normalise"] = time.perf_counter() - began
-    began = time.perf_counter()
+    result.seconds["normalise"] = watch.seconds
+    watch = Stopwatch()
     for run, view in zip(runs, views, strict=True):
-        result.motions.append(_lift_run(run, view, checkpoint, config))
-    result.seconds["lift"] = time.perf_counter() - began
+        result.motions.append(_lift_run(run, view, aspect, checkpoint, config))
+    result.seconds["lift"] = watch.seconds
 
 
 def _no_run(pose: MappedPose, config: CleaningConfig) -> PipelineError:
@@ -202,7 +214,11 @@ def _no_run(pose: MappedPose, config: CleaningConfig) -> PipelineError:
 
 
 def _lift_run(
-    run: CleanRun, view: ProjectedView, checkpoint: Checkpoint, config: LabelConfig
+    run: CleanRun,
+    view: ProjectedView,
+    pixel_aspect: float,
+    checkpoint: Checkpoint,
+    config: LabelConfig,
 ) -> LabelledMotion:
     lifted = lift(checkpoint, view.features, view.mask)
     features = lifted.features
@@ -223,7 +239,7 @@ def _lift_run(
         features2d=view.features[: n - 1],
         mask2d=view.mask[: n - 1],
         seen=seen,
-        pixels=run.joints[:n],
+        pixels=(run.joints[:n] / [pixel_aspect, 1.0]).astype(np.float32),
         px_per_metre=view.px_per_metre,
         windows=lifted.windows,
         quality=label_quality(joints, shown, seen, run.confidence[:n], checkpoint.skeleton),

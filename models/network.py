@@ -39,6 +39,9 @@ class NetworkConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
+        small = [n for n, v in self.to_json().items() if v < 1 and n != "dropout"]
+        if small or not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"network sizes must be positive: {', '.join(small) or 'dropout'}")
         if self.width % self.heads or self.width % 2:
             raise ValueError(f"width {self.width} must be even and divide by heads {self.heads}")
         if self.root_layers > self.shared_layers:
@@ -80,9 +83,7 @@ class TimestepEmbedder(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.time_embed = nn.Sequential(
-            nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)
-        )
+        self.time_embed = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
 
     def forward(self, t: Tensor, table: Tensor) -> Tensor:
         """Look `t` up in the sinusoid table, then two linear layers."""
@@ -154,15 +155,26 @@ class CrossDiff(nn.Module):
     def _part(self, name: str, dim: Dim) -> nn.Module:
         return self.get_submodule(f"{name}_{SUFFIX[dim]}")
 
+    def own_parameters(self, dim: Dim) -> list[nn.Parameter]:
+        """Parameters of the parts that only read or only write one dimension."""
+        query = "motion_token" if dim == "3d" else "joint_token"
+        return [
+            parameter
+            for name, parameter in self.named_parameters()
+            if name == query or name.split(".")[0].endswith(f"_{SUFFIX[dim]}")
+        ]
+
     def condition(self, t: Tensor, text: Tensor) -> Tensor:
         """(B, 1, width) token of timesteps (B,) and text embeddings (B, text_dim).
 
         Zeroed text is the unconditional case.
         """
-        token = self.embed_timestep(t, self.positions.table) + self.embed_text(text)
+        token: Tensor = self.embed_timestep(t, self.positions.table) + self.embed_text(text)
         return token[:, None]
 
-    def encode(self, x: Tensor, source: Dim, condition: Tensor, pad: Tensor | None = None) -> Encoded:
+    def encode(
+        self, x: Tensor, source: Dim, condition: Tensor, pad: Tensor | None = None
+    ) -> Encoded:
         """Private and shared encoders over a normalised motion.
 
         Args:
@@ -215,6 +227,7 @@ class CrossDiff(nn.Module):
         target: Dim,
         t: Tensor,
         text: Tensor,
+        *,
         pad: Tensor | None = None,
     ) -> Tensor:
         """One path: (B, T, D source) at timestep t -> clean (B, T, D target).

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,10 +36,14 @@ class MiniLM:
         # transformers is slow to import and not needed to train or lift.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         from transformers import AutoTokenizer, BertModel  # noqa: PLC0415
+        from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+        disable_progress_bar()
 
         folder = _packaged_model()
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = BertModel.from_pretrained(folder).eval()
+        self._model = BertModel.from_pretrained(folder)
+        self._model.train(mode=False)
 
     def encode(self, sentences: Sequence[str]) -> Float32:
         """(n, 384) embeddings of unit length."""
@@ -56,6 +60,11 @@ class MiniLM:
             unit = torch.nn.functional.normalize(mean, dim=-1)
             out[start : start + len(part)] = unit.numpy()
         return out
+
+    @staticmethod
+    def gather(vectors: Mapping[str, Float32], sentences: Sequence[str]) -> Float32:
+        """(n, 384) of sentences that were encoded before."""
+        return np.stack([vectors[s] for s in sentences]) if sentences else np.zeros((0, 0), "f4")
 
 
 def _packaged_model() -> Path:

@@ -139,8 +139,9 @@ def read_motions(path: Path, split: str | None = None) -> list[Motion]:
 
 
 def _motions(table: pa.Table) -> Iterator[Motion]:
-    plain = table.select([n for n, t in zip(SCHEMA.names, SCHEMA.types, strict=True)
-                          if t != pa.list_(pa.float32())]).to_pylist()
+    plain = table.select(
+        [n for n, t in zip(SCHEMA.names, SCHEMA.types, strict=True) if t != pa.list_(pa.float32())]
+    ).to_pylist()
     joints, embeddings = (table.column(n).combine_chunks() for n in _ARRAYS)
     for i, row in enumerate(plain):
         vectors = embeddings[i].values.to_numpy().astype(np.float32)

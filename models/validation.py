@@ -1,7 +1,10 @@
 """How good a network is on the validation split: losses of all paths, and the lift's error."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.augment import project, view_features
 from models.diffusion import ForwardProcess
@@ -24,6 +27,22 @@ def _views(bank: MotionBank, rows: int, azimuth: float, skeleton: Skeleton) -> t
     return view_features(view, skeleton)
 
 
+@dataclass(frozen=True)
+class _Split:
+    """A validation split, normalised and ready for the network."""
+
+    x3: Tensor
+    """(N, T, D3) normalised, zero on padding."""
+    views: tuple[Tensor, ...]
+    """Four (N, T, D2), normalised, zero on padding."""
+    valid: Tensor
+    """(N, T)"""
+    hidden: Tensor | None
+    """(N, T) padding to hide from attention, or None to attend to it."""
+    no_text: Tensor
+    """(N, text_dim) zeros."""
+
+
 @torch.inference_mode()
 def validate(
     network: CrossDiff,
@@ -37,37 +56,78 @@ def validate(
 
     Lifting is measured on the first `max_frames` rows of every motion, in the four views, from
     clean 2D.
+
+    Args:
+        network: In eval mode.
+        bank: The validation split, on the network's device.
+        statistics: Normalisation of both representations.
+        skeleton: The joint tree.
+        masks_padding: Hide padded frames from attention, as the network was trained.
     """
-    device = bank.joints.device
-    mean3, std3, mean2, std2 = (
-        torch.from_numpy(a).to(device) for a in statistics.arrays().values()
-    )
     rows = min(network.config.max_frames, bank.features3.shape[1])
+    split = _prepare(bank, statistics, skeleton, rows, network.config.text_dim)
+    if not masks_padding:
+        split = replace(split, hidden=None)
+    return _losses(network, split), _lift_errors(network, split, bank, statistics, skeleton)
+
+
+def _prepare(
+    bank: MotionBank, statistics: Statistics, skeleton: Skeleton, rows: int, text_dim: int
+) -> _Split:
+    device = bank.joints.device
+    arrays = statistics.arrays()
+    mean3, std3, mean2, std2 = (torch.from_numpy(a).to(device) for a in arrays.values())
     pad = torch.arange(rows, device=device) >= bank.rows[:, None]
     keep = (~pad)[..., None]
-    hidden = pad if masks_padding else None
-    x3 = (bank.features3[:, :rows] - mean3) / std3 * keep
-    process, count = ForwardProcess.create(device), len(bank)
-    g = torch.Generator().manual_seed(0)
-    no_text = torch.zeros(count, network.config.text_dim, device=device)
-    weight3 = torch.ones(x3.shape[-1], device=device)
+    quarters = [quarter * np.pi / 2 for quarter in range(4)]
+    views = (_views(bank, rows, azimuth, skeleton) for azimuth in quarters)
+    return _Split(
+        x3=(bank.features3[:, :rows] - mean3) / std3 * keep,
+        views=tuple((view - mean2) / std2 * keep for view in views),
+        valid=~pad,
+        hidden=pad,
+        no_text=torch.zeros(len(bank), text_dim, device=device),
+    )
+
+
+def _losses(network: CrossDiff, split: _Split) -> dict[str, float]:
+    device, count = split.x3.device, len(split.x3)
+    process, g = ForwardProcess.create(device), torch.Generator().manual_seed(0)
+    weight3 = torch.ones(split.x3.shape[-1], device=device)
+    keep = split.valid[..., None]
     sums: dict[str, list[float]] = {}
-    pairs: list[tuple[AnyFloat, AnyFloat]] = []
-    truths = [recover_joints(f[:n].cpu().numpy(), skeleton)
-              for f, n in zip(bank.features3[:, :rows], bank.rows.tolist(), strict=True)]
-    for quarter in range(4):
-        view = _views(bank, rows, quarter * np.pi / 2, skeleton)
-        x2 = (view - mean2) / std2 * keep
+    for x2 in split.views:
         for step in VALIDATION_STEPS:
             t = torch.full((count,), step, device=device)
-            n3, n2 = (torch.randn(x.shape, generator=g).to(device) * keep for x in (x3, x2))
+            n3, n2 = (torch.randn(x.shape, generator=g).to(device) * keep for x in (split.x3, x2))
             outputs = network(
-                process.add_noise(x3, t, n3), process.add_noise(x2, t, n2), t, no_text, hidden
+                process.add_noise(split.x3, t, n3),
+                process.add_noise(x2, t, n2),
+                t,
+                split.no_text,
+                split.hidden,
             )
-            for path, loss in path_losses(outputs, x3, x2, ~pad, weight3).items():
+            for path, loss in path_losses(outputs, split.x3, x2, split.valid, weight3).items():
                 sums.setdefault(path, []).append(float(loss))
-        zero = torch.zeros(count, dtype=torch.long, device=device)
-        lifted = network.path(x2, "2d", "3d", zero, no_text, hidden).float() * std3 + mean3
-        for out, truth in zip(lifted.cpu().numpy(), truths, strict=True):
-            pairs.append((recover_joints(out[: len(truth)], skeleton), truth))
-    return {path: float(np.mean(values)) for path, values in sums.items()}, summarise(pairs)
+    return {path: float(np.mean(values)) for path, values in sums.items()}
+
+
+def _lift_errors(
+    network: CrossDiff,
+    split: _Split,
+    bank: MotionBank,
+    statistics: Statistics,
+    skeleton: Skeleton,
+) -> LiftErrors:
+    longest = split.x3.shape[1]
+    lengths = bank.rows.clamp(max=longest).tolist()
+    rows3 = bank.features3[:, :longest].cpu().numpy()
+    truths = [recover_joints(f[:n], skeleton) for f, n in zip(rows3, lengths, strict=True)]
+    zero = torch.zeros(len(bank), dtype=torch.long, device=split.x3.device)
+    pairs: list[tuple[AnyFloat, AnyFloat]] = []
+    for x2 in split.views:
+        out = network.path(x2, "2d", "3d", zero, split.no_text, pad=split.hidden)
+        lifted = out.float().cpu().numpy() * statistics.std3 + statistics.mean3
+        for rows, truth in zip(lifted, truths, strict=True):
+            pairs.append((recover_joints(rows[: len(truth)], skeleton), truth))
+    return summarise(pairs)

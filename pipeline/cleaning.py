@@ -7,27 +7,14 @@ from scipy.ndimage import median_filter
 from scipy.signal import butter, sosfiltfilt
 
 from pipeline.arrays import Bool, Float32, Float64
+from pipeline.cleaning_config import CleaningConfig
 from pipeline.joint_mapping import MappedPose
-from pipeline.skeletons import HUMANML3D
 
 PELVIS = 0
-
-
-@dataclass(frozen=True)
-class CleaningConfig:
-    """What cleaning changes; part of a data set's recipe."""
-
-    fps: float = HUMANML3D.fps
-    max_gap_s: float = 0.25
-    """Longest stretch without a joint that is bridged by a straight line; longer stays masked."""
-    spike_frames: int = 3
-    """Width of the running median that removes single-frame jumps; 1 switches it off."""
-    cutoff_hz: float = 6.0
-    """Zero-phase low-pass (Butterworth, order 2, forward and backward); 0 switches it off."""
-    min_frames: int = 41
-    """Shortest run that becomes a motion: 41 positions give the paper's shortest clip, 40 rows."""
-    min_joints: int = 12
-    """Fewest joints that must be known in a frame of a run, of 22."""
+TIME_TOLERANCE_S = 1e-6
+"""Rounding of frame times: a gap of exactly the limit is still bridged."""
+PADDING_FRAMES = 9
+"""By how much the low-pass mirrors a stretch at its ends: its settling time."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +48,14 @@ def clean_pose(pose: MappedPose, config: CleaningConfig) -> list[CleanRun]:
         return []
     start, stop = float(pose.times[known[0]]), float(pose.times[known[-1]])
     grid = start + np.arange(int(np.floor((stop - start) * config.fps + 1e-6)) + 1) / config.fps
-    joints, seen, confidence = _resample(pose, grid, config.max_gap_s)
+    joints, seen, confidence = _resample(pose, grid, config)
     good = seen[:, PELVIS] & (seen.sum(axis=1) >= config.min_joints)
     runs = []
     for a, b in spans(good):
         if b - a < config.min_frames:
             continue
-        smooth = np.stack([_filter(joints[a:b, j], seen[a:b, j], config)
-                           for j in range(joints.shape[1])], axis=1)  # fmt: skip
-        smooth[~seen[a:b]] = 0.0
+        tracks = zip(joints[a:b].swapaxes(0, 1), seen[a:b].T, strict=True)
+        smooth = np.stack([_smooth(track, known, config) for track, known in tracks], axis=1)
         runs.append(
             CleanRun(
                 joints=smooth.astype(np.float32),
@@ -89,7 +75,7 @@ def spans(flags: Bool) -> list[tuple[int, int]]:
 
 
 def _resample(
-    pose: MappedPose, grid: Float64, max_gap_s: float
+    pose: MappedPose, grid: Float64, config: CleaningConfig
 ) -> tuple[Float64, Bool, Float32]:
     """Each joint on the grid; known where the sightings around it are close enough in time."""
     frames, joints = len(grid), pose.seen.shape[1]
@@ -101,31 +87,43 @@ def _resample(
         if len(index) == 0:
             continue
         times = pose.times[index]
+        track = _without_spikes(pose.joints[index, j], times, config)
         after = np.searchsorted(times, grid).clip(0, len(times) - 1)
         before = (after - 1).clip(0)
-        exact = np.isclose(times[after], grid, atol=1e-6)
         between = (times[before] <= grid) & (grid <= times[after])
-        bridged = between & (times[after] - times[before] <= max_gap_s + 1e-6)
-        # The first and last sighting stand for the half frame around them.
-        edge = np.abs(times[after] - grid) <= 0.5 / HUMANML3D.fps
-        seen[:, j] = exact | bridged | edge
+        bridged = between & (times[after] - times[before] <= config.max_gap_s + TIME_TOLERANCE_S)
+        # The first sighting after a gap and the last before one stand for half a frame around them.
+        nearest = np.minimum(np.abs(times[after] - grid), np.abs(grid - times[before]))
+        seen[:, j] = bridged | (nearest <= 0.5 / config.fps)
         for axis in range(2):
-            out[:, j, axis] = np.interp(grid, times, pose.joints[index, j, axis])
+            out[:, j, axis] = np.interp(grid, times, track[:, axis])
         confidence[:, j] = np.interp(grid, times, pose.confidence[index, j]) * seen[:, j]
     return out, seen, confidence
 
 
-def _filter(track: Float64, seen: Bool, config: CleaningConfig) -> Float64:
-    """Median, then zero-phase low-pass, within each unbroken stretch of one joint (T, 2)."""
+def _without_spikes(track: Float64, times: Float64, config: CleaningConfig) -> Float64:
+    """Running median over one joint's sightings (N, 2), never across a gap.
+
+    On sightings, before resampling: interpolation would widen a jump to two frames of the grid,
+    and a median of three removes only one.
+    """
     out = track.copy()
-    sos = None
-    if config.cutoff_hz:
-        sos = butter(2, config.cutoff_hz, fs=config.fps, output="sos")
+    gaps = np.flatnonzero(np.diff(times) > config.max_gap_s + TIME_TOLERANCE_S) + 1
+    for part in np.split(np.arange(len(times)), gaps):
+        if len(part) >= config.spike_frames > 1:
+            size = (config.spike_frames, 1)
+            out[part] = median_filter(track[part], size=size, mode="nearest")
+    return out
+
+
+def _smooth(track: Float64, seen: Bool, config: CleaningConfig) -> Float64:
+    """Zero-phase low-pass within each unbroken stretch of one joint (T, 2); 0 where masked."""
+    out = np.zeros_like(track)
+    if not config.cutoff_hz:
+        out[seen] = track[seen]
+        return out
+    sos = butter(2, config.cutoff_hz, fs=config.fps, output="sos")
     for a, b in spans(seen):
-        part = track[a:b]
-        if config.spike_frames > 1 and b - a >= config.spike_frames:
-            part = median_filter(part, size=(config.spike_frames, 1), mode="nearest")
-        if sos is not None and b - a > 1:
-            part = sosfiltfilt(sos, part, axis=0, padlen=min(9, b - a - 1))
-        out[a:b] = part
+        padding = min(PADDING_FRAMES, b - a - 1)
+        out[a:b] = sosfiltfilt(sos, track[a:b], axis=0, padlen=padding)
     return out

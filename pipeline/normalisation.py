@@ -27,6 +27,8 @@ class Statistics:
     def __post_init__(self) -> None:
         if self.mean3.shape != self.std3.shape or self.mean2.shape != self.std2.shape:
             raise ValueError("mean and std differ in shape")
+        if not all(np.isfinite(a).all() for a in self.arrays().values()):
+            raise ValueError("statistics hold values that are not finite")
         if not (self.std3 > 0).all() or not (self.std2 > 0).all():
             raise ValueError("a standard deviation is not positive")
 

@@ -138,7 +138,7 @@ MOTIONS = TableSpec(
         Column("captions", list_of(STRING), "Sentences that describe the motion."),
         ACTION,
         Column("split", STRING, "train, val or test; null when not assigned."),
-        Column("quality_reprojection_error", FLOAT32, "Mean 2D distance of the lift.", "view"),
+        Column("quality_reprojection_error", FLOAT32, "Mean 2D distance of the lift.", "m"),
         Column("quality_coverage", FLOAT32, "Share of frames with a detection."),
         Column("quality_mean_confidence", FLOAT32, "Mean detector confidence."),
         Column("quality_mask_share", FLOAT32, "Share of joints not known."),

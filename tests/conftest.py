@@ -29,3 +29,14 @@ def shared() -> Path:
 def samples() -> Path:
     """The project's own rendered clips with known 3D."""
     return ROOT / "tests" / "samples"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """In CI, a test that needs the shared data (or the browser) must not skip."""
+    outcome = yield
+    report = outcome.get_result()
+    needed = {"shared", "browser"} & {mark.name for mark in item.iter_markers()}
+    if report.skipped and needed and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where {' and '.join(sorted(needed))} must be there"

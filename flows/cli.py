@@ -1,0 +1,85 @@
+"""`crossdiff`: one command per task. A bad argument gets one sentence, never a traceback."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import tyro
+
+from flows import commands
+from flows.prefect_settings import prepare_environment
+
+COMMANDS: dict[str, Callable[..., commands.Outcome]] = {
+    "ingest": commands.ingest,
+    "ls": commands.ls,
+    "show": commands.show,
+    "report": commands.report,
+    "prepare": commands.prepare,
+    "train": commands.train,
+    "evaluate-lift": commands.evaluate_lift,
+}
+DESCRIPTION = "From in-the-wild video to pseudo-3D human motion with CrossDiff."
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def _plain_errors() -> tuple[type[Exception], ...]:
+    """What is told in one sentence; anything else is a bug and keeps its traceback."""
+    from models.checkpoint_id import CheckpointError  # noqa: PLC0415
+    from pipeline.pose.protocol import PoseSetupError  # noqa: PLC0415
+    from pipeline.reasons import PipelineError  # noqa: PLC0415
+    from storage.errors import StoreError  # noqa: PLC0415
+
+    return (ValueError, OSError, CheckpointError, PoseSetupError, PipelineError, StoreError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: As on the command line; None takes the process's own.
+
+    Returns:
+        Exit status: 0, 1 when something was not done, 2 for a wrong argument.
+    """
+    prepare_environment()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        outcome = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="crossdiff",
+            description=DESCRIPTION,
+            args=given,
+        )
+    except KeyboardInterrupt:
+        print("crossdiff: stopped; run the same command again to continue", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if not isinstance(error, _plain_errors()):
+            raise
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"crossdiff: {message}", file=sys.stderr)
+        if "--json" in given:
+            print(json.dumps({"error": message}))
+        return EXIT_USAGE
+    _print(outcome, as_json="--json" in given)
+    return EXIT_FAILED if outcome.failed else 0
+
+
+def _print(outcome: commands.Outcome, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(outcome.data, allow_nan=False, default=str))
+    else:
+        print("\n".join(outcome.lines))
+
+
+def entry_point() -> Any:
+    """For the installed script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry_point()

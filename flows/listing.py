@@ -1,0 +1,73 @@
+"""`crossdiff ls`: the videos or motions of a store as a table and as data."""
+
+from typing import Any
+
+from storage.catalog import count_rows, list_motions, list_videos
+from storage.store import open_store
+
+VIDEO_COLUMNS = ("dataset", "name", "status", "reason", "motions", "duration_s", "detail")
+MOTION_COLUMNS = (
+    "motion_id", "action", "split", "n_frames", "start_s", "quality_reprojection_error",
+    "quality_mean_confidence", "quality_mask_share",
+)  # fmt: skip
+
+
+def list_store(
+    url: str,
+    *,
+    dataset: str | None,
+    status: str | None,
+    reason: str | None,
+    action: str | None,
+    motions: bool,
+) -> tuple[dict[str, Any], list[str]]:
+    """Rows that match, as plain values, and the lines to print.
+
+    Raises:
+        ValueError: A filter that motions do not have.
+        StoreError: The store cannot be read.
+    """
+    store = open_store(url)
+    if motions:
+        if status or reason:
+            raise ValueError("--status and --reason belong to videos: leave out --motions")
+        table, columns = list_motions(store, dataset=dataset, action=action), MOTION_COLUMNS
+    else:
+        table = list_videos(store, dataset=dataset, status=status, reason=reason, action=action)
+        columns = VIDEO_COLUMNS
+    rows = table.to_pylist()
+    counts = count_rows(store, dataset)
+    data = {
+        "store": url,
+        "kind": "motions" if motions else "videos",
+        "rows": rows,
+        "counts": {
+            "videos": counts.videos,
+            "videos_by_status": counts.videos_by_status,
+            "failures_by_reason": counts.failures_by_reason,
+            "motions": counts.motions,
+        },
+    }
+    return data, [*_table(rows, columns), _footer(data)]
+
+
+def _footer(data: dict[str, Any]) -> str:
+    counts = data["counts"]
+    states = ", ".join(f"{n} {status}" for status, n in counts["videos_by_status"].items())
+    shown = len(data["rows"])
+    return f"{shown} {data['kind']} shown; {counts['videos']} videos ({states}), " \
+           f"{counts['motions']} motions in all"  # fmt: skip
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[str]:
+    cells = [[c.removeprefix("quality_") for c in columns]]
+    cells += [[_cell(row[c]) for c in columns] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+            for row in cells]  # fmt: skip

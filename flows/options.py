@@ -1,0 +1,48 @@
+"""What an ingest is asked to do: one declaration for command line, flow and workers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from models.label_config import LabelConfig
+from pipeline.pose.settings import MMPoseSettings
+
+
+@dataclass(frozen=True)
+class PoseOptions:
+    """Which 2D estimator, and with which files."""
+
+    backend: Literal["packaged", "mmpose"] = "packaged"
+    config: str | None = None
+    """mmpose config, name or path."""
+    checkpoint: Path | None = None
+    """mmpose weights (.pth)."""
+    detector_config: str | None = None
+    detector_checkpoint: Path | None = None
+    device: str = "auto"
+
+    def mmpose(self) -> MMPoseSettings:
+        """The same for the mmpose backend; its own default config when none was named."""
+        fallback = MMPoseSettings()
+        return MMPoseSettings(
+            config=self.config or fallback.config,
+            checkpoint=self.checkpoint,
+            detector_config=self.detector_config,
+            detector_checkpoint=self.detector_checkpoint,
+            device=self.device,
+        )
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """One ingest."""
+
+    videos: str
+    dataset: str
+    out: str
+    """Store URL."""
+    checkpoint: Path
+    pose: PoseOptions = PoseOptions()
+    label: LabelConfig = LabelConfig()
+    shard_size: int = 8
+    workers: int = 1

@@ -1,0 +1,79 @@
+"""The quality figures of a motion as they are shown: names, units, scales."""
+
+from dataclasses import dataclass
+
+from storage.rows import MotionRow
+
+
+@dataclass(frozen=True)
+class QualityFigure:
+    """One quality column of `motions`, for a reader."""
+
+    column: str
+    label: str
+    unit: str
+    meaning: str
+    limits: tuple[float, float] | None = None
+    """Ends of the scale; None for an open one from 0."""
+    higher_is_better: bool = False
+
+    def shown(self, value: float) -> str:
+        """A value with its unit; shares in percent."""
+        if self.limits == SHARE:
+            return f"{value:.0%}"
+        return f"{value:.3g} {self.unit}".strip()
+
+
+SHARE = (0.0, 1.0)
+
+FIGURES = (
+    QualityFigure(
+        "quality_reprojection_error",
+        "reprojection",
+        "m",
+        "Mean distance between the lifted joints, seen as the camera saw them, and the 2D input.",
+    ),
+    QualityFigure(
+        "quality_coverage",
+        "coverage",
+        "",
+        "Share of the clip's frames in which the person was detected.",
+        SHARE,
+        higher_is_better=True,
+    ),
+    QualityFigure(
+        "quality_mean_confidence",
+        "confidence",
+        "",
+        "Mean confidence of the detector over the joints that were used.",
+        SHARE,
+        higher_is_better=True,
+    ),
+    QualityFigure(
+        "quality_mask_share",
+        "masked",
+        "",
+        "Share of joints that were not seen and are masked.",
+        SHARE,
+    ),
+    QualityFigure(
+        "quality_foot_skating",
+        "skating",
+        "m/s",
+        "Mean speed over the ground of feet that should stand still.",
+    ),
+    QualityFigure(
+        "quality_jitter",
+        "jitter",
+        "m/s3",
+        "Mean third time derivative of the joints: how much the motion shakes.",
+    ),
+)
+
+
+def figures_of(motion: MotionRow) -> tuple[tuple[str, str], ...]:
+    """(name, value with unit) of every figure that the motion has."""
+    known = ((figure, getattr(motion, figure.column)) for figure in FIGURES)
+    return tuple(
+        (figure.label, figure.shown(value)) for figure, value in known if value is not None
+    )

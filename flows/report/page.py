@@ -1,0 +1,157 @@
+"""Numbers and pictures into one HTML file that needs nothing else."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from flows.quality_figures import FIGURES, QualityFigure
+from flows.report.formats import FILTERS
+from flows.report.gallery import make_cards
+from flows.report.queries import (
+    FAILURES_SHOWN,
+    ask_numbers,
+    ask_quality,
+    choose_motions,
+    dataset_names,
+)
+from pipeline.render.charts import Histogram, histogram, stacked
+from pipeline.render.out_files import check_out_file, replaced_when_done
+from pipeline.render.player_data import player_rig
+from storage.catalog import connect
+from storage.errors import StoreError, told_plainly
+from storage.lineage import code_commit, code_version
+from storage.store import Store, open_store
+from storage.versions import newest_version
+
+MOTIONS_SHOWN = 40
+"""Motions with pictures: about 50 kB of page each."""
+SHARE_BAR_WIDTH = 100.0
+"""Units of the stage bar's view box."""
+
+
+@dataclass(frozen=True)
+class QualityChart:
+    """One quality figure's histogram."""
+
+    figure: QualityFigure
+    histogram: Histogram | None
+    """None when no motion has the figure."""
+
+
+def write_report(store_url: str, out_html: Path | str, dataset: str | None = None) -> Path:
+    """Write the report of a store, or of one of its data sets.
+
+    Args:
+        store_url: The store, or `STORE@VERSION`.
+        out_html: The `.html` file to write; replaced when it exists.
+        dataset: Only this data set; None for all.
+
+    Returns:
+        The file's absolute path.
+
+    Raises:
+        StoreError: The store cannot be read or has no such data set.
+        ValueError: `out_html` cannot be written.
+    """
+    target = check_out_file(out_html, ".html")
+    page = render_page(_one_version(store_url), dataset)
+    with replaced_when_done(target, ".html") as unfinished:
+        try:
+            unfinished.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"cannot write {target}: {error.strerror or error}") from error
+    return target
+
+
+def render_page(store: Store, dataset: str | None = None) -> str:
+    """The report's HTML.
+
+    Raises:
+        StoreError: The store cannot be read or has no such data set.
+    """
+    with told_plainly(f"report on {store.location}"), connect(store) as connection:
+        _require_dataset(connection, store, dataset)
+        facts = _facts(connection, dataset)
+        chosen = choose_motions(connection, dataset, MOTIONS_SHOWN)
+    environment = _environment()
+    script, style = (_asset(environment, name) for name in ("report.js", "report.css"))
+    return environment.get_template("report.html.j2").render(
+        **facts,
+        cards=make_cards(store, chosen),
+        dataset=dataset,
+        store=store.location,
+        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        code_version=code_version(),
+        code_commit=code_commit(),
+        player=player_rig(),
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=_csp_hash(script),
+        style=Markup(style),  # noqa: S704 - our own file
+        style_hash=_csp_hash(style),
+    )
+
+
+def _one_version(store_url: str) -> Store:
+    """The store, held at one version, so that an ingest meanwhile does not tear the page."""
+    store = open_store(store_url)
+    if store.location.version is not None:
+        return store
+    return open_store(f"{store.location}@{newest_version(store.location).videos}")
+
+
+def _require_dataset(
+    connection: duckdb.DuckDBPyConnection, store: Store, dataset: str | None
+) -> None:
+    known = dataset_names(connection)
+    if dataset is not None and dataset not in known:
+        there = f"it has {', '.join(known)}" if known else "it has none yet"
+        raise StoreError(f"{store.location} has no data set '{dataset}': {there}")
+
+
+def _facts(connection: duckdb.DuckDBPyConnection, dataset: str | None) -> dict[str, Any]:
+    numbers = ask_numbers(connection, dataset)
+    values = [(figure, ask_quality(connection, figure.column, dataset)) for figure in FIGURES]
+    charts = [
+        QualityChart(f, histogram(v, f.limits, higher_is_better=f.higher_is_better))
+        for f, v in values
+    ]
+    seconds = [stage["seconds"] for stage in numbers.stages]
+    return {
+        "numbers": numbers,
+        "total_seconds": sum(seconds),
+        "stage_bars": stacked(seconds, SHARE_BAR_WIDTH),
+        "charts": charts,
+        "failures_shown": FAILURES_SHOWN,
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("flows.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+def _asset(environment: Environment, name: str) -> str:
+    """The text of a script or style sheet, as it will stand in the page."""
+    if environment.loader is None:
+        raise ValueError("the templates have no loader")
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _csp_hash(text: str) -> str:
+    """The hash by which the page's own policy allows this text and no other to run."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
