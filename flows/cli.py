@@ -4,12 +4,13 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import NoReturn
 
 import tyro
 
 from flows import commands
 from flows.prefect_settings import prepare_environment
+from flows.quiet_exit import silence_interpreter_exit
 
 COMMANDS: dict[str, Callable[..., commands.Outcome]] = {
     "ingest": commands.ingest,
@@ -76,8 +77,9 @@ def _print(outcome: commands.Outcome, *, as_json: bool) -> None:
         print("\n".join(outcome.lines))
 
 
-def entry_point() -> Any:
-    """For the installed script."""
+def entry_point() -> NoReturn:
+    """For the installed script: `main` as a process of its own."""
+    silence_interpreter_exit()
     sys.exit(main())
 
 

@@ -16,13 +16,14 @@ from flows.begin import begin  # noqa: E402
 from flows.counts import ShardCounts  # noqa: E402
 from flows.ingest_plan import IngestPlan, PlannedClip  # noqa: E402
 from flows.options import IngestOptions  # noqa: E402
-from flows.progress import progress  # noqa: E402
+from flows.progress import counter  # noqa: E402
 from flows.shard import process_shard  # noqa: E402
 from flows.summary import IngestSummary, summarise  # noqa: E402
+from flows.worker_process import begin_worker  # noqa: E402
 from pipeline.stopwatch import Stopwatch  # noqa: E402
 
 RETRIES = 2
-RETRY_DELAYS_S = [2, 10]
+RETRY_DELAYS_S = [2.0, 10.0]
 """A shard that fails is one that could not be committed or whose worker died: that may pass.
 Bad videos never fail a shard."""
 
@@ -49,12 +50,13 @@ def shard_task(job: ShardJob) -> ShardCounts:
 
 
 def task_runner(workers: int) -> TaskRunner[Any]:
-    """One worker runs in this process; several are spawned ones (the table engine panics after
-    a fork), each with its own models.
+    """Where shards run: one worker is a thread here, several are processes with their own models.
+
+    Processes are spawned: the table engine panics after a fork.
     """
     if workers == 1:
         return ThreadPoolTaskRunner(max_workers=1)
-    return ProcessPoolTaskRunner(max_workers=workers)
+    return ProcessPoolTaskRunner(max_workers=workers, initializer=begin_worker)
 
 
 @flow(name="ingest", persist_result=False, validate_parameters=False)
@@ -73,10 +75,10 @@ def ingest_flow(options: IngestOptions, plan: IngestPlan | None = None) -> Inges
     }
     counts: list[ShardCounts] = []
     failures: dict[str, str] = {}
-    with progress(None, "ingest", "clip", total=len(plan.pending)) as bar:
+    with counter(len(plan.pending), "ingest", "clip") as bar:
         for future in as_completed(list(by_future)):
             job = by_future[future]
-            outcome = future.result(raise_on_failure=False)
+            outcome: object = future.result(raise_on_failure=False)
             if isinstance(outcome, ShardCounts):
                 counts.append(outcome)
             else:

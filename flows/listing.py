@@ -31,10 +31,10 @@ def list_store(
     if motions:
         if status or reason:
             raise ValueError("--status and --reason belong to videos: leave out --motions")
-        table, columns = list_motions(store, dataset=dataset, action=action), MOTION_COLUMNS
+        table = list_motions(store, dataset=dataset, action=action)
     else:
         table = list_videos(store, dataset=dataset, status=status, reason=reason, action=action)
-        columns = VIDEO_COLUMNS
+    columns = MOTION_COLUMNS if motions else VIDEO_COLUMNS
     rows = table.to_pylist()
     counts = count_rows(store, dataset)
     data = {

@@ -1,6 +1,6 @@
 """What an ingest is asked to do: one declaration for command line, flow and workers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -42,7 +42,7 @@ class IngestOptions:
     out: str
     """Store URL."""
     checkpoint: Path
-    pose: PoseOptions = PoseOptions()
-    label: LabelConfig = LabelConfig()
+    pose: PoseOptions = field(default_factory=PoseOptions)
+    label: LabelConfig = field(default_factory=LabelConfig)
     shard_size: int = 8
     workers: int = 1

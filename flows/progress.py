@@ -1,7 +1,7 @@
 """Progress bars on stderr: lively on a terminal, a line now and then in a log."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -11,15 +11,22 @@ LIVE_S = 0.1
 LOGGED_S = 10.0
 
 
-def progress(items: Iterable[T] | None, what: str, unit: str, total: int | None = None) -> "tqdm[T]":
-    """A bar over `items`, or one to `update` by hand when there are none."""
-    terminal = sys.stderr.isatty()
-    settings: dict[str, Any] = {
+def progress(items: Iterable[T], what: str, unit: str) -> Iterator[T]:
+    """Pass items on, with a bar that counts them."""
+    yield from tqdm(items, **_style(what, unit))
+
+
+def counter(total: int, what: str, unit: str) -> "tqdm[Any]":
+    """A bar to `update` by hand; close it, or use it as a context."""
+    return tqdm(total=total, **_style(what, unit))
+
+
+def _style(what: str, unit: str) -> dict[str, Any]:
+    interval = LIVE_S if sys.stderr.isatty() else LOGGED_S
+    return {
         "desc": what,
         "unit": unit,
-        "total": total,
         "file": sys.stderr,
-        "mininterval": LIVE_S if terminal else LOGGED_S,
+        "mininterval": interval,
         "maxinterval": LOGGED_S,
     }
-    return tqdm(items, **settings)

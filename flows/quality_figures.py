@@ -65,7 +65,7 @@ FIGURES = (
     QualityFigure(
         "quality_jitter",
         "jitter",
-        "m/s3",
+        "m/s³",
         "Mean third time derivative of the joints: how much the motion shakes.",
     ),
 )

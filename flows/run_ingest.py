@@ -18,5 +18,7 @@ def run_ingest(options: IngestOptions) -> IngestSummary:
         return summarise(options, plan, [], {}, watch.seconds)
     # Here and not above: Prefect is not needed to find that there is nothing to do.
     from flows.ingest import ingest_flow, task_runner  # noqa: PLC0415
+    from flows.local_api import ensure_api  # noqa: PLC0415
 
+    ensure_api()
     return ingest_flow.with_options(task_runner=task_runner(options.workers))(options, plan)

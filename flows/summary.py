@@ -70,7 +70,7 @@ def summarise(
     stages: Counter[str] = Counter()
     for shard in counts:
         reasons.update(shard.reasons)
-        stages.update(shard.seconds)  # type: ignore[arg-type]  # a Counter adds floats too
+        stages.update(shard.seconds)
     store = open_store(options.out)
     now = count_rows(store, options.dataset)
     return IngestSummary(

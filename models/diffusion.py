@@ -18,7 +18,10 @@ def cosine_betas(steps: int = STEPS) -> Tensor:
         return math.cos((u + COSINE_OFFSET) / (1 + COSINE_OFFSET) * math.pi / 2) ** 2
 
     ratios = [alpha_bar((i + 1) / steps) / alpha_bar(i / steps) for i in range(steps)]
-    return torch.tensor([min(1 - r, LARGEST_BETA) for r in ratios], dtype=torch.float64)
+    betas = torch.tensor([min(1 - r, LARGEST_BETA) for r in ratios], dtype=torch.float64)
+    # As the published code does: anew from their cumulative product, which changes the last bit.
+    product = torch.cumprod(1 - betas, dim=0)
+    return 1 - product / torch.cat([torch.ones(1, dtype=torch.float64), product[:-1]])
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class MiniLM:
         from transformers import AutoTokenizer, BertModel  # noqa: PLC0415
         from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
 
         folder = _packaged_model()
         self._tokenizer = AutoTokenizer.from_pretrained(folder)

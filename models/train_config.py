@@ -10,6 +10,10 @@ from models.augment import CameraAugmentation, DetectorNoise
 from models.losses import PathWeights
 from models.network import NetworkConfig
 
+STEPS_PER_EPOCH = 730
+"""Batches of 32 in an epoch of HumanML3D's 23,384 training motions: the paper counts epochs."""
+STAGE_1_EPOCHS, STAGE_2_EPOCHS = 4000, 2000
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -17,7 +21,7 @@ class TrainConfig:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     stage: Literal[1, 2] = 1
-    steps: int = 500_000
+    steps: int = STAGE_1_EPOCHS * STEPS_PER_EPOCH
     batch_size: int = 32
     windows: tuple[int, ...] = (196,)
     """Crop lengths in feature rows; one is drawn per step, so batches hold one length."""
@@ -97,6 +101,9 @@ BASE_NETWORK = NetworkConfig(
 
 PRESETS: dict[str, TrainConfig] = {
     "paper": TrainConfig(),
+    "paper-stage2": TrainConfig(
+        stage=2, steps=STAGE_2_EPOCHS * STEPS_PER_EPOCH, learning_rate=1e-5
+    ),
     "small": TrainConfig(
         network=SMALL_NETWORK,
         steps=20_000,

@@ -34,7 +34,7 @@ class CleanRun:
 
 
 def clean_pose(pose: MappedPose, config: CleaningConfig) -> list[CleanRun]:
-    """Interpolate onto an even time grid, remove spikes, smooth, and cut into runs.
+    """Remove spikes, interpolate onto an even time grid, cut into runs, and smooth.
 
     Args:
         pose: The 22 joints at true frame times.
@@ -92,27 +92,30 @@ def _resample(
         before = (after - 1).clip(0)
         between = (times[before] <= grid) & (grid <= times[after])
         bridged = between & (times[after] - times[before] <= config.max_gap_s + TIME_TOLERANCE_S)
-        # The first sighting after a gap and the last before one stand for half a frame around them.
-        nearest = np.minimum(np.abs(times[after] - grid), np.abs(grid - times[before]))
-        seen[:, j] = bridged | (nearest <= 0.5 / config.fps)
-        for axis in range(2):
-            out[:, j, axis] = np.interp(grid, times, track[:, axis])
+        # The last sighting before a gap and the first after it stand for half a frame around them.
+        nearest = np.where(grid - times[before] < times[after] - grid, before, after)
+        held = np.abs(times[nearest] - grid) <= 0.5 / config.fps
+        seen[:, j] = bridged | held
+        line = np.stack([np.interp(grid, times, track[:, axis]) for axis in range(2)], axis=-1)
+        out[:, j] = np.where(bridged[:, None], line, track[nearest])
         confidence[:, j] = np.interp(grid, times, pose.confidence[index, j]) * seen[:, j]
     return out, seen, confidence
 
 
 def _without_spikes(track: Float64, times: Float64, config: CleaningConfig) -> Float64:
-    """Running median over one joint's sightings (N, 2), never across a gap.
+    """Running median over one joint's sightings (N, 2), where they follow each other closely.
 
     On sightings, before resampling: interpolation would widen a jump to two frames of the grid,
-    and a median of three removes only one.
+    and a median of three removes only one. Sightings further apart than frames of the grid are
+    left alone: there a jump cannot be told from fast motion.
     """
+    half = config.spike_frames // 2
+    if half == 0 or len(track) < config.spike_frames:
+        return track
     out = track.copy()
-    gaps = np.flatnonzero(np.diff(times) > config.max_gap_s + TIME_TOLERANCE_S) + 1
-    for part in np.split(np.arange(len(times)), gaps):
-        if len(part) >= config.spike_frames > 1:
-            size = (config.spike_frames, 1)
-            out[part] = median_filter(track[part], size=size, mode="nearest")
+    span = times[2 * half :] - times[: -2 * half]
+    close = half + np.flatnonzero(span <= config.spike_frames / config.fps + TIME_TOLERANCE_S)
+    out[close] = median_filter(track, size=(config.spike_frames, 1))[close]
     return out
 
 

@@ -1,4 +1,4 @@
-"""The promise over real videos: every file one row, every failure a reason, a rerun changes nothing."""
+"""Over real videos: every file one row, every failure a reason, a rerun changes nothing."""
 
 import json
 import subprocess

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.canonical import canonicalise
+from pipeline.skeletons import HUMANML3D
+
 SAMPLES = Path(__file__).parent / "samples"
 
 
@@ -33,6 +36,18 @@ def all_truth_clips() -> dict[str, TruthClip]:
     clips = [_read(path) for path in sorted(SAMPLES.glob("*/*.truth.npz"))]
     assert len(clips) == 3
     return {clip.action: clip for clip in clips}
+
+
+def canonical_motion(action: str) -> np.ndarray:
+    """(T, 22, 3) captured motion on the canonical skeleton, kept at the origin.
+
+    The paper's camera has a perspective (5 degrees): far from the origin a body looks larger or
+    smaller, which is no error of the scale.
+    """
+    offsets = HUMANML3D.raw_offset_array * np.asarray(HUMANML3D.canonical_lengths)[:, None]
+    joints = all_truth_clips()[action].joints3d_20fps.astype(np.float64)
+    moved = canonicalise(joints, HUMANML3D, offsets)
+    return moved - moved[:, :1] * [1.0, 0.0, 1.0]
 
 
 def _read(path: Path) -> TruthClip:

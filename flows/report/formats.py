@@ -4,20 +4,23 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+UNKNOWN = "\u2013"
+THIN_SPACE = "\u202f"
+
 
 def count(value: int) -> str:
     """A whole number with thin spaces between thousands."""
-    return f"{value:,}".replace(",", "\u202f")
+    return f"{value:,}".replace(",", THIN_SPACE)
 
 
 def short(value: float | None) -> str:
     """Three significant digits; a dash when not known."""
-    return "–" if value is None else f"{value:.3g}"
+    return UNKNOWN if value is None else f"{value:.3g}"
 
 
 def tenths(value: float | None) -> str:
     """One decimal; a dash when not known."""
-    return "–" if value is None else f"{value:,.1f}".replace(",", "\u202f")
+    return UNKNOWN if value is None else f"{value:,.1f}".replace(",", THIN_SPACE)
 
 
 def percent(value: float) -> str:

@@ -2,17 +2,18 @@
 
 import base64
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.quality_figures import figures_of
+from flows.report.records import read_records
 from flows.show import film_motion, film_track
 from flows.source_video import find_source
 from pipeline.reasons import PipelineError
-from pipeline.render import skeleton_thumbnail, thumbnail
+from pipeline.render import FilmMotion, skeleton_thumbnail, thumbnail
 from pipeline.render.player_data import PackedMotion, pack_motion
 from pipeline.video import read_frame_at
-from storage.catalog import MotionRecord, get_motion
+from storage.catalog import MotionRecord
 from storage.rows import MotionRow
 from storage.store import Store
 
@@ -31,9 +32,11 @@ class Card:
     note: str
     """Why there is no video frame."""
     pose: str
-    """Data URL of the 3D pose; empty for a motion that is 2D only."""
+    """Data URL of the 3D pose; empty when there is none."""
     packed: PackedMotion | None
-    """The motion for the player; None for a motion that is 2D only."""
+    """The motion for the player; None when there is no pose."""
+    pose_note: str
+    """Why there is no pose."""
     azimuth_deg: float
     """Where the player begins to look from: as in the picture of the pose."""
     figures: tuple[tuple[str, str], ...]
@@ -44,24 +47,14 @@ class Card:
 
 def make_cards(store: Store, motion_ids: Sequence[str]) -> list[Card]:
     """Pictures and facts of some motions, by class and then by id."""
-    cards = list(_cards(store, motion_ids))
+    cards = [_card(record, store) for record in read_records(store, motion_ids)]
     return sorted(cards, key=lambda card: (card.motion.action or "", card.motion.motion_id))
-
-
-def _cards(store: Store, motion_ids: Sequence[str]) -> Iterator[Card]:
-    for motion_id in motion_ids:
-        yield _card(get_motion(store, motion_id), store)
 
 
 def _card(record: MotionRecord, store: Store) -> Card:
     motion, film = record.motion, film_motion(record.motion)
     picture, note = _video_picture(record, film.middle_s)
-    pose, packed = "", None
-    if motion.joints3d is not None:
-        pose = _data_url(
-            skeleton_thumbnail(motion.joints3d, motion.fps, azimuth_deg=film.azimuth_deg)
-        )
-        packed = pack_motion(motion.joints3d)
+    pose, packed, pose_note = _pose_picture(film)
     return Card(
         motion=motion,
         name=record.video.name if record.video else "",
@@ -70,6 +63,7 @@ def _card(record: MotionRecord, store: Store) -> Card:
         note=note,
         pose=pose,
         packed=packed,
+        pose_note=pose_note,
         azimuth_deg=film.azimuth_deg,
         figures=figures_of(motion),
         command=show_command(motion.motion_id, store.location.root),
@@ -97,6 +91,17 @@ def _video_picture(record: MotionRecord, time_s: float) -> tuple[str, str]:
         return _data_url(thumbnail(batch.frames[0])), ""
     detected, cleaned = track.detected_at(shown_s), track.cleaned_at(shown_s)
     return _data_url(thumbnail(batch.frames[0], detected, cleaned)), ""
+
+
+def _pose_picture(film: FilmMotion) -> tuple[str, PackedMotion | None, str]:
+    """The middle pose as a data URL and the motion for the player; or nothing, and why."""
+    if film.joints3d is None:
+        return "", None, "2D only: this motion has no 3D"
+    try:
+        pose = skeleton_thumbnail(film.joints3d, film.fps, azimuth_deg=film.azimuth_deg)
+        return _data_url(pose), pack_motion(film.joints3d), ""
+    except ValueError as error:
+        return "", None, f"the motion cannot be drawn: {error}"
 
 
 def _data_url(jpeg: bytes) -> str:

@@ -21,6 +21,7 @@ from flows.report.queries import (
     choose_motions,
     dataset_names,
 )
+from pipeline.render.camera import AZIMUTH_DEG
 from pipeline.render.charts import Histogram, histogram, stacked
 from pipeline.render.out_files import check_out_file, replaced_when_done
 from pipeline.render.player_data import player_rig
@@ -77,7 +78,7 @@ def render_page(store: Store, dataset: str | None = None) -> str:
         StoreError: The store cannot be read or has no such data set.
     """
     with told_plainly(f"report on {store.location}"), connect(store) as connection:
-        _require_dataset(connection, store, dataset)
+        dataset = _known_dataset(connection, store, dataset)
         facts = _facts(connection, dataset)
         chosen = choose_motions(connection, dataset, MOTIONS_SHOWN)
     environment = _environment()
@@ -91,6 +92,7 @@ def render_page(store: Store, dataset: str | None = None) -> str:
         code_version=code_version(),
         code_commit=code_commit(),
         player=player_rig(),
+        turn_deg=AZIMUTH_DEG,
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=_csp_hash(script),
         style=Markup(style),  # noqa: S704 - our own file
@@ -106,13 +108,17 @@ def _one_version(store_url: str) -> Store:
     return open_store(f"{store.location}@{newest_version(store.location).videos}")
 
 
-def _require_dataset(
+def _known_dataset(
     connection: duckdb.DuckDBPyConnection, store: Store, dataset: str | None
-) -> None:
+) -> str | None:
+    """The data set asked for; the only one there is when none was asked for; None for several."""
     known = dataset_names(connection)
-    if dataset is not None and dataset not in known:
+    if dataset is None:
+        return known[0] if len(known) == 1 else None
+    if dataset not in known:
         there = f"it has {', '.join(known)}" if known else "it has none yet"
         raise StoreError(f"{store.location} has no data set '{dataset}': {there}")
+    return dataset
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, dataset: str | None) -> dict[str, Any]:

@@ -71,18 +71,22 @@ SELECT coalesce(v.action, m.action) AS action, coalesce(videos, 0) AS videos,
 FROM v FULL JOIN m ON v.action = m.action ORDER BY action
 """  # noqa: S608
 
-_LINEAGE = f"""
+_LINEAGE = """
+WITH made AS (
+  SELECT dataset, estimator_id, checkpoint_id, code_version, code_commit, created_at FROM videos
+  UNION ALL
+  SELECT dataset, estimator_id, checkpoint_id, code_version, code_commit, created_at FROM motions)
 SELECT r.dataset, any_value(r.recipe_id) AS recipe_id, any_value(r.recipe_json) AS recipe_json,
-       list_sort(list(DISTINCT v.estimator_id)) AS estimators,
-       list_sort(list(DISTINCT v.checkpoint_id) FILTER (v.checkpoint_id IS NOT NULL))
-         AS checkpoints,
-       list_sort(list(DISTINCT v.code_version || coalesce(' (' || v.code_commit || ')', '')))
+       list_sort(list(DISTINCT estimator_id)) AS estimators,
+       list_sort(list(DISTINCT checkpoint_id)) AS checkpoints,
+       list_sort(list(DISTINCT made.code_version || coalesce(' (' || code_commit || ')', '')))
          AS code_versions,
-       min(v.ingested_at)::VARCHAR AS first_ingested, max(v.ingested_at)::VARCHAR AS last_ingested
-FROM datasets r JOIN videos v ON v.dataset = r.dataset
+       strftime(min(made.created_at), '%Y-%m-%d %H:%M') AS first_made,
+       strftime(max(made.created_at), '%Y-%m-%d %H:%M') AS last_made
+FROM datasets r JOIN made ON made.dataset = r.dataset
 WHERE $dataset IS NULL OR r.dataset = $dataset
 GROUP BY r.dataset ORDER BY r.dataset
-"""  # noqa: S608
+"""
 
 _CHOSEN = f"""
 SELECT motion_id FROM
@@ -116,7 +120,7 @@ class Numbers:
     classes: list[Row]
     """Per action: action (empty for none), videos, failed, motions, seconds, reprojection."""
     lineage: list[Row]
-    """Per data set: recipe, estimators, checkpoints, code versions, first and last ingestion."""
+    """Per data set: recipe, estimators, checkpoints, code versions, first and last row's time."""
 
 
 def ask_numbers(connection: duckdb.DuckDBPyConnection, dataset: str | None) -> Numbers:

@@ -15,7 +15,7 @@ FIELD_OF_VIEW_DEG = 26.0
 """Vertical; narrow, so that limbs near the camera do not swell."""
 FILLED = 0.86
 """Share of the picture, from its middle, that the body may fill."""
-FOLLOW_S = 1.2
+FOLLOW_S = 0.8
 """Standard deviation of the smoothing of the root's path that the camera follows."""
 NEAREST_M = 2.2
 """The camera never comes closer, so that a crouching clip is not shown as a giant."""
@@ -100,7 +100,8 @@ def _soft_targets(joints: Float64, fps: float) -> Float64:
     steps = np.arange(-reach, reach + 1) / (FOLLOW_S * fps)
     kernel = np.exp(-0.5 * steps**2)
     kernel /= kernel.sum()
-    padded = np.pad(wanted, ((reach, reach), (0, 0)), mode="edge")
+    # Odd reflection goes on as the body was going, so that the camera does not lag at the ends.
+    padded = np.pad(wanted, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
     columns = [np.convolve(column, kernel, mode="valid") for column in padded.T]
     return np.stack(columns, axis=-1)
 

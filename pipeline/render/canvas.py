@@ -1,5 +1,6 @@
 """Anti-aliased marks on an RGB picture, placed to a sixteenth of a pixel."""
 
+import unicodedata
 from functools import lru_cache
 from itertools import pairwise
 
@@ -60,7 +61,7 @@ def text(
 ) -> None:
     """Words with the left end of their baseline at (x, y); what is outside is cut off.
 
-    The font holds ASCII only; other characters are shown as question marks.
+    See `plain` for characters that the font lacks.
     """
     mask, baseline = _lettering(plain(words), height_px)
     x, y = round(at[0]), round(at[1]) - baseline
@@ -80,8 +81,10 @@ def text_width(words: str, height_px: float) -> int:
 
 
 def plain(words: str) -> str:
-    """The words in the characters that the font has."""
-    return words.encode("ascii", "replace").decode("ascii")
+    """The words in the characters that the font has: accents are dropped, the rest becomes `?`."""
+    parts = unicodedata.normalize("NFKD", words)
+    bare = "".join(letter for letter in parts if not unicodedata.combining(letter))
+    return bare.encode("ascii", "replace").decode("ascii")
 
 
 def fade(image: UInt8, colour: Colour, share: float) -> None:

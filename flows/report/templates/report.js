@@ -67,12 +67,11 @@ function targets(motion, fps) {
     const heights = pose.map((p) => p[1]);
     return [pose[0][0], (Math.min(...heights) + Math.max(...heights)) / 2, pose[0][2]];
   });
-  const reach = Math.round(FOLLOW_S * fps);
   return wanted.map((_, t) => {
+    const reach = Math.min(Math.round(FOLLOW_S * fps), t, wanted.length - 1 - t);
     const sum = [0, 0, 0];
     for (let k = -reach; k <= reach; k++) {
-      const at = wanted[Math.min(Math.max(t + k, 0), wanted.length - 1)];
-      for (let axis = 0; axis < 3; axis++) sum[axis] += at[axis];
+      for (let axis = 0; axis < 3; axis++) sum[axis] += wanted[t + k][axis];
     }
     return sum.map((value) => value / (2 * reach + 1));
   });
