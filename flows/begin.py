@@ -1,7 +1,7 @@
 """What every ingest starts with: is there something new, and may it go into this data set?"""
 
 from flows.ingest_plan import IngestPlan, plan_ingest
-from flows.options import IngestOptions
+from flows.options import IngestOptions, check
 from flows.recipe import recipe_for
 from pipeline.video import find_videos
 from storage.recipes import register_recipe
@@ -21,8 +21,7 @@ def begin(options: IngestOptions) -> IngestPlan:
         CheckpointError: The checkpoint cannot be used.
         PoseSetupError: The estimator cannot be used.
     """
-    if options.workers < 1 or options.shard_size < 1:
-        raise ValueError("--workers and --shard-size must be at least 1")
+    check(options)
     sources = find_videos(options.videos)
     recipe = recipe_for(options)
     store = create_store(options.out)

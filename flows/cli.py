@@ -24,6 +24,10 @@ COMMANDS: dict[str, Callable[..., commands.Outcome]] = {
 DESCRIPTION = "From in-the-wild video to pseudo-3D human motion with CrossDiff."
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_STOPPED = 130
+QUIET = {"TOKENIZERS_PARALLELISM": "false", "RUST_LOG": "error"}
+"""Libraries' own remarks on what is going to be told, or is nobody's concern: forked tokenizers,
+and the object store's attempts at finding credentials. What the user has set stays."""
 
 
 def _plain_errors() -> tuple[type[Exception], ...]:
@@ -43,11 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: As on the command line; None takes the process's own.
 
     Returns:
-        Exit status: 0, 1 when something was not done, 2 for a wrong argument.
+        Exit status: 0, 1 when something was not done, 2 for a wrong argument, 130 when stopped.
     """
     prepare_environment()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
     try:
         outcome = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
@@ -56,25 +62,35 @@ def main(arguments: list[str] | None = None) -> int:
             args=given,
         )
     except KeyboardInterrupt:
-        print("crossdiff: stopped; run the same command again to continue", file=sys.stderr)
-        return 130
+        return _fail("stopped; run the same command again to continue", EXIT_STOPPED, as_json)
+    except SystemExit as error:
+        if error.code and as_json:  # tyro has said on stderr what is wrong
+            print(json.dumps({"error": "wrong arguments: see standard error"}))
+        raise
     except Exception as error:
         if not isinstance(error, _plain_errors()):
             raise
-        message = " ".join(str(error).split()) or type(error).__name__
-        print(f"crossdiff: {message}", file=sys.stderr)
-        if "--json" in given:
-            print(json.dumps({"error": message}))
-        return EXIT_USAGE
-    _print(outcome, as_json="--json" in given)
+        return _fail(" ".join(str(error).split()) or type(error).__name__, EXIT_USAGE, as_json)
+    _print(outcome, as_json)
     return EXIT_FAILED if outcome.failed else 0
 
 
-def _print(outcome: commands.Outcome, *, as_json: bool) -> None:
+def _fail(message: str, status: int, as_json: bool) -> int:
+    print(f"crossdiff: {message}", file=sys.stderr)
     if as_json:
-        print(json.dumps(outcome.data, allow_nan=False, default=str))
-    else:
-        print("\n".join(outcome.lines))
+        print(json.dumps({"error": message}))
+    return status
+
+
+def _print(outcome: commands.Outcome, as_json: bool) -> None:
+    text = "\n".join(outcome.lines)
+    if as_json:
+        text = json.dumps(outcome.data, allow_nan=False, default=str)
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The reader (`head`, say) has had enough; nor can the interpreter's last flush reach it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry_point() -> NoReturn:

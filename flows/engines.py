@@ -10,9 +10,25 @@ from models.checkpoint import Checkpoint, load_checkpoint
 
 @lru_cache(maxsize=2)
 def checkpoint_for(folder: Path, device: str) -> Checkpoint:
-    """The lifting network; one CPU thread, since workers are processes that share the cores."""
+    """The lifting network; one CPU thread, since workers are processes that share the cores.
+
+    Args:
+        folder: A checkpoint.
+        device: auto, cpu, cuda or cuda:N.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be used.
+        ValueError: This machine has no such device.
+    """
     torch.set_num_threads(1)
-    chosen = device
-    if device == "auto":
-        chosen = "cuda" if torch.cuda.is_available() else "cpu"
-    return load_checkpoint(folder, chosen)
+    return load_checkpoint(folder, _device(device))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    there = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= there:
+        raise ValueError(f"there is no device {name} on this machine: it has {there} CUDA devices")
+    return device

@@ -1,5 +1,6 @@
 """The `ingest` flow: videos in, rows in the store out; interrupted anywhere, it can run again."""
 
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,12 +79,23 @@ def ingest_flow(options: IngestOptions, plan: IngestPlan | None = None) -> Inges
     with counter(len(plan.pending), "ingest", "clip") as bar:
         for future in as_completed(list(by_future)):
             job = by_future[future]
-            outcome: object = future.result(raise_on_failure=False)
+            outcome = _outcome(future)
             if isinstance(outcome, ShardCounts):
                 counts.append(outcome)
             else:
-                failures[job.shard_id] = f"{type(outcome).__name__}: {outcome}"
+                failures[job.shard_id] = outcome
             bar.update(len(job.clips))
     summary = summarise(options, plan, counts, failures, watch.seconds)
     create_markdown_artifact(summary.markdown(), key="ingest-summary")
     return summary
+
+
+def _outcome(future: PrefectFuture[ShardCounts]) -> ShardCounts | str:
+    """A finished shard's counts, or why it was not stored."""
+    try:
+        outcome: object = future.result(raise_on_failure=False)
+    except BrokenProcessPool:
+        return "a worker process died (killed, or out of memory); the shards it left are not stored"
+    if isinstance(outcome, ShardCounts):
+        return outcome
+    return f"{type(outcome).__name__}: {outcome}"

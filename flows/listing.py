@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from pipeline.reasons import Reason
 from storage.catalog import count_rows, list_motions, list_videos
-from storage.store import open_store
+from storage.schemas import DATASETS
+from storage.store import Store, open_store
 
 VIDEO_COLUMNS = ("dataset", "name", "status", "reason", "motions", "duration_s", "detail")
 MOTION_COLUMNS = (
@@ -24,10 +26,11 @@ def list_store(
     """Rows that match, as plain values, and the lines to print.
 
     Raises:
-        ValueError: A filter that motions do not have.
+        ValueError: A filter that motions do not have, an unknown reason or data set.
         StoreError: The store cannot be read.
     """
     store = open_store(url)
+    _require_known(store, dataset, reason)
     if motions:
         if status or reason:
             raise ValueError("--status and --reason belong to videos: leave out --motions")
@@ -49,6 +52,19 @@ def list_store(
         },
     }
     return data, [*_table(rows, columns), _footer(data)]
+
+
+def _require_known(store: Store, dataset: str | None, reason: str | None) -> None:
+    """Tell a misspelt filter from one that nothing matches."""
+    if reason is not None and reason not in list(Reason):
+        raise ValueError(f"no reason is called '{reason}'; there are {', '.join(Reason)}")
+    if dataset is None:
+        return
+    rows = store.snapshot(DATASETS.name).read(columns=["dataset"]).to_pylist()
+    known = sorted({row["dataset"] for row in rows})
+    if dataset not in known:
+        there = f"it has {', '.join(known)}" if known else "it has none yet"
+        raise ValueError(f"{store.location} has no data set '{dataset}': {there}")
 
 
 def _footer(data: dict[str, Any]) -> str:

@@ -21,6 +21,12 @@ def counter(total: int, what: str, unit: str) -> "tqdm[Any]":
     return tqdm(total=total, **_style(what, unit))
 
 
+def say(line: str) -> None:
+    """Print a line on stderr, above the bar if there is one."""
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()
+
+
 def _style(what: str, unit: str) -> dict[str, Any]:
     interval = LIVE_S if sys.stderr.isatty() else LOGGED_S
     return {

@@ -8,16 +8,28 @@ from models.checkpoint_id import checkpoint_id
 from pipeline.pose import PoseEstimator, PoseSetupError, make_estimator
 from storage.lineage import Recipe
 
+MMPOSE_OPTIONS = {
+    "config": "--pose-config",
+    "checkpoint": "--pose-checkpoint",
+    "detector_config": "--detector-config",
+    "detector_checkpoint": "--detector-checkpoint",
+}
+"""What only mmpose takes: field of `PoseOptions` -> option of the command line."""
+
 
 @lru_cache(maxsize=2)
 def estimator_for(pose: PoseOptions) -> PoseEstimator:
-    """The 2D estimator of these options."""
+    """The 2D estimator of these options.
+
+    Raises:
+        PoseSetupError: The estimator lacks something, or takes no such option.
+    """
     if pose.backend == "mmpose":
         return make_estimator("mmpose", mmpose=pose.mmpose())
-    given = {k for k, v in asdict(pose).items() if v is not None} - {"backend", "device"}
+    given = [option for name, option in MMPOSE_OPTIONS.items() if getattr(pose, name) is not None]
     if given:
-        names = ", ".join(sorted(f"--pose-{name.replace('_', '-')}" for name in given))
-        raise PoseSetupError(f"{names} belong to --pose mmpose; the packaged estimator takes none")
+        names = " and ".join(given)
+        raise PoseSetupError(f"{names}: for --pose mmpose only; the packaged estimator takes none")
     return make_estimator("packaged")
 
 

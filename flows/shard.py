@@ -1,6 +1,5 @@
 """The unit of work: one shard of clips, from paths to a commit; returns counts, never frames."""
 
-import sys
 from collections import Counter
 
 from flows.counts import ShardCounts
@@ -8,6 +7,7 @@ from flows.engines import checkpoint_for
 from flows.ingest_plan import PlannedClip
 from flows.ingest_rows import motion_rows, track_rows, video_row
 from flows.options import IngestOptions
+from flows.progress import say
 from flows.recipe import estimator_for, recipe_for
 from models.labelling import ClipResult, label_clip
 from pipeline.stopwatch import Stopwatch
@@ -73,7 +73,7 @@ def _rows(
 
 def _say(clip: PlannedClip, result: ClipResult, watch: Stopwatch) -> None:
     outcome = f"{len(result.motions)} motions" if result.reason is None else result.reason.value
-    print(f"  {clip.source.name}: {outcome} ({watch.seconds:.1f} s)", file=sys.stderr, flush=True)
+    say(f"  {clip.source.name}: {outcome} ({watch.seconds:.1f} s)")
 
 
 def _counts(videos: list[VideoRow], motions: list[MotionRow], watch: Stopwatch) -> ShardCounts:

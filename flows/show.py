@@ -85,11 +85,12 @@ def _with_video(record: MotionRecord, path: Path, out: Path) -> FilmInfo:
 def _alone(motion: MotionRow, note: str, out: Path) -> FilmInfo:
     if motion.joints3d is None:
         raise ValueError(f"motion '{motion.motion_id}' is 2D only, and {note}")
+    words = "captured, not filmed" if motion.video_hash is None else "video missing"
     return write_skeleton_film(
         motion.joints3d,
         motion.fps,
         out,
-        caption=_caption(motion, note),
+        caption=_caption(motion, words),
         azimuth_deg=film_motion(motion).azimuth_deg,
     )
 

@@ -1,6 +1,7 @@
 """`crossdiff train`: presets and changes to a training run."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,32 @@ from models.training import train
 from models.training_data import build_bank, read_motions, training_statistics
 
 
-def configure(preset: str, views: str, changes: dict[str, Any]) -> TrainConfig:
-    """A preset with the given fields replaced; None keeps the preset's value.
+def starting_point(preset: str, file: Path | None) -> TrainConfig:
+    """A preset, or the configuration that a run or a checkpoint was trained with.
+
+    Raises:
+        ValueError: The file holds no training configuration.
+    """
+    if file is None:
+        return PRESETS[preset]
+    try:
+        values = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--config {file} is not JSON: {error}") from error
+    trained_with = values.get("about", {}).get("train") if isinstance(values, dict) else None
+    try:
+        return TrainConfig.from_json(trained_with or values)
+    except ValueError as error:
+        raise ValueError(f"--config {file}: {error}") from error
+
+
+def configure(start: TrainConfig, views: str, changes: dict[str, Any]) -> TrainConfig:
+    """A configuration with the given fields replaced; None keeps what it has.
 
     Raises:
         ValueError: A value out of range.
     """
-    config = dataclasses.replace(
-        PRESETS[preset], **{k: v for k, v in changes.items() if v is not None}
-    )
+    config = dataclasses.replace(start, **{k: v for k, v in changes.items() if v is not None})
     cameras = {
         "4": CameraAugmentation(),
         "continuous": CameraAugmentation(continuous=1.0, elevation_deg=12.0),
@@ -34,14 +52,14 @@ def configure(preset: str, views: str, changes: dict[str, Any]) -> TrainConfig:
 def run_training(
     data: Path,
     out: Path,
-    preset: str,
+    start: TrainConfig,
     views: str,
     changes: dict[str, Any],
     max_minutes: float | None,
     resume: bool,
 ) -> dict[str, Any]:
     """Load the set, train, and say where the checkpoints are."""
-    config = configure(preset, views, changes)
+    config = configure(start, views, changes)
     motions = read_motions(data)
     splits = {s: [m for m in motions if m.split == s] for s in ("train", "val")}
     banks = {s: build_bank(part, config.network.text_dim) for s, part in splits.items()}
@@ -60,7 +78,7 @@ def run_training(
         "out": str(out),
         "best": str(out / "best"),
         "steps": run.step,
-        "finished": run.step == config.steps,
+        "finished": run.step == config.steps or run.out_of_budget,
         "best_pa_mpjpe_mm": run.best_pa_mpjpe,
         "config_hash": config.config_hash,
     }

@@ -52,7 +52,7 @@ class MeanPose:
 
     def predict(self, features2: Float32) -> Float64:
         """(T, 3, J, 3) for (T, D2): only T is looked at."""
-        return np.broadcast_to(self.pose, (len(features2), *self.pose.shape)).astype(np.float64)
+        return np.asarray(np.broadcast_to(self.pose, (len(features2), *self.pose.shape)))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class LinearRegressor:
 
 
 def _inputs(features2: Float32, columns: tuple[slice, ...]) -> Float64:
-    return np.concatenate([features2[:, c] for c in columns], axis=1).astype(np.float64)
+    picked = [features2[:, c].astype(np.float64) for c in columns]
+    return np.concatenate(picked, axis=1)
 
 
 def fit_mean_pose(poses: Iterable[Float64]) -> MeanPose:

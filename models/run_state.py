@@ -30,6 +30,12 @@ class Run:
     """Training time so far, over all resumed parts."""
     best_pa_mpjpe: float = math.inf
 
+    @property
+    def out_of_budget(self) -> bool:
+        """Whether the configuration's time budget, if it has one, is used up."""
+        budget = self.config.budget_seconds
+        return budget > 0 and self.seconds >= budget
+
 
 def start_run(
     config: TrainConfig, statistics: Statistics, device: torch.device, skeleton: Skeleton

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,7 +29,8 @@ class TrainConfig:
     bucketed: bool = False
     """Draw only motions at least as long as the step's window, so that nothing is padded."""
     budget_seconds: float = 0.0
-    """When positive, `cosine_decay` runs over this much training time instead of over `steps`."""
+    """When positive, training ends after this long, and `cosine_decay` runs over this time instead
+    of over `steps`: for a machine that is lent by the minute."""
     learning_rate: float = 1e-4
     warmup_steps: int = 0
     cosine_decay: bool = False
@@ -70,12 +72,37 @@ class TrainConfig:
         """Plain values."""
         return dataclasses.asdict(self)
 
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> "TrainConfig":
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: A field is unknown or has a wrong value.
+        """
+        try:
+            given = dict(values)
+            for name, kind in _NESTED.items():
+                if name in given:
+                    given[name] = kind(**given[name])
+            if "windows" in given:
+                given["windows"] = tuple(given["windows"])
+            return TrainConfig(**given)
+        except TypeError as error:
+            raise ValueError(f"not a training configuration: {error}") from error
+
     @property
     def config_hash(self) -> str:
         """12 hex digits that name this configuration."""
         text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+
+_NESTED = {
+    "network": NetworkConfig,
+    "weights": PathWeights,
+    "camera": CameraAugmentation,
+    "noise": DetectorNoise,
+}
 
 SMALL_NETWORK = NetworkConfig(
     width=160,

@@ -60,6 +60,10 @@ def _print_progress(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def _say_nothing(_message: str) -> None:
+    return None
+
+
 def _open_run(
     config: TrainConfig,
     statistics: Statistics,
@@ -145,13 +149,15 @@ def train(
         about: Facts for the checkpoint's config (data, text encoder, source of weights).
         max_minutes: Stop cleanly, resumable, after this long.
         max_seconds: The same in seconds; the shorter counts.
-        say: Receives progress lines.
+        say: Receives progress lines, of the first process only.
         skeleton: The joint tree of the data.
 
     Raises:
         ValueError: `out` holds a run and `resume` is off, or the run has another configuration.
     """
     accelerator = Accelerator(mixed_precision=config.precision)
+    if not accelerator.is_main_process:
+        say = _say_nothing
     run = _open_run(config, statistics, skeleton, out, accelerator.device, resume=resume)
     if run.step:
         say(f"resuming at step {run.step}")
@@ -190,7 +196,7 @@ def _loop(
     stepper = torch.compile(model) if config.compile else model
     run.network.train()
     began, first, before = time.monotonic(), run.step, run.seconds
-    while run.step < config.steps:
+    while run.step < config.steps and not run.out_of_budget:
         losses = train_step(run, stepper, bank, accelerator, fixed)
         run.step += 1
         elapsed = _agreed_seconds(accelerator, began)
@@ -199,7 +205,8 @@ def _loop(
         if run.step % config.log_every == 0:
             say(_progress(run, losses, run.step - first, elapsed))
         over = elapsed > max_seconds
-        if run.step % config.validate_every == 0 or run.step == config.steps or over:
+        last = run.step == config.steps or run.out_of_budget
+        if run.step % config.validate_every == 0 or last or over:
             keep()
         if over:
             say(f"stopped after {max_seconds:.0f} s at step {run.step}; --resume continues")

@@ -1,8 +1,10 @@
 """Fixtures shared by all tests: where the shared data lies, and the sample clips."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import cli_runs
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +31,36 @@ def shared() -> Path:
 def samples() -> Path:
     """The project's own rendered clips with known 3D."""
     return ROOT / "tests" / "samples"
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prefect's files, away from the user's own."""
+    return tmp_path_factory.mktemp("prefect")
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample clips, a broken file and a copy; see `cli_runs.make_videos`."""
+    return cli_runs.make_videos(tmp_path_factory.mktemp("videos"))
+
+
+@pytest.fixture(scope="session")
+def ingested(
+    videos: Path, prefect_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> cli_runs.Ingested:
+    """What one undisturbed `crossdiff ingest` of `videos` made, in shards of two."""
+    store = tmp_path_factory.mktemp("ingested") / "store"
+    done = cli_runs.run(prefect_home, *cli_runs.ingest_arguments(videos, store))
+    assert done.status == 0, done.stderr
+    return cli_runs.Ingested(store, done)
+
+
+@pytest.fixture(scope="session")
+def prefect_api(prefect_home: Path) -> Iterator[cli_runs.PrefectApi]:
+    """A real Prefect server, for tests that watch one or start many runs."""
+    with cli_runs.prefect_server(prefect_home / "server") as api:
+        yield api
 
 
 @pytest.hookimpl(hookwrapper=True)

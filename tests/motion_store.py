@@ -66,7 +66,7 @@ def ok_rows(clip: Truth, dataset: str) -> tuple[VideoRow, TrackRow, MotionRow]:
         name=f"{clip.action}/{clip.path.name}", action=clip.action, width=320, height=240,
         fps=VIDEO_FPS, frames_header=n + 1, frames_decoded=n, duration_s=n / VIDEO_FPS,
         decoder="decord", warnings=("header_frame_count",), seconds_decode=0.1,
-        seconds_pose=n * 0.03, seconds_normalise=0.05, seconds_lift=0.4,
+        seconds_pose=n * 0.03, seconds_normalise=0.06, seconds_lift=0.4,
     )  # fmt: skip
     return video, track_row(clip, h, dataset), motion_row(clip, h, dataset)
 

@@ -1,11 +1,15 @@
-"""A tiny training run in its own process, to be killed: `training_victim.py OUT [SECONDS]`.
+"""A tiny training run in its own process, to be killed: `training_victim.py OUT SECONDS [STAGE]`.
 
-Prints each progress line and then waits SECONDS, so that a test can strike between two steps.
+Prints each progress line and then waits SECONDS, so that a test can strike between two steps. At
+the end it prints a digest of the weights it ended with.
 """
 
+import dataclasses
+import hashlib
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 from synthetic_motion import random_motions
 
@@ -51,15 +55,18 @@ def tiny_data() -> tuple[MotionBank, MotionBank, Statistics]:
     )
 
 
-def main(out: Path, pause: float) -> None:
+def main(out: Path, pause: float, stage: Literal[1, 2] = 1) -> None:
     """Train TINY into `out`, pausing after each line."""
 
     def say(message: str) -> None:
         print(message, flush=True)
         time.sleep(pause)
 
-    train(TINY, *tiny_data(), out, resume=True, say=say)
+    config = dataclasses.replace(TINY, stage=stage)
+    run = train(config, *tiny_data(), out, resume=True, say=say)
+    state = b"".join(v.numpy().tobytes() for v in run.network.state_dict().values())
+    print(f"weights {hashlib.sha256(state).hexdigest()}\n", end="", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0)
+    main(Path(sys.argv[1]), float(sys.argv[2]), 2 if sys.argv[3:] == ["2"] else 1)

@@ -46,6 +46,6 @@ def read_records(store: Store, motion_ids: Sequence[str]) -> list[MotionRecord]:
 def _find(store: Store, table: str, column: str, values: Collection[str]) -> pa.Table:
     """Rows with any of the values: first which files hold them, then only those files."""
     snapshot = store.snapshot(table)
-    where = pc.field(column).isin(sorted(values))
+    where = pc.field(column).isin(pa.array(sorted(values), pa.string()))
     paths = set(snapshot.keys().filter(where).column(FILE_NAME).to_pylist())
     return snapshot.read(where, paths=paths)

@@ -43,9 +43,13 @@ def check_out_file(out: Path | str, suffix: str) -> Path:
     target = Path(out).absolute()
     if target.suffix.lower() != suffix:
         raise ValueError(f"cannot write {out}: the name must end in {suffix}")
-    if target.is_dir():
+    try:
+        is_folder, has_folder = target.is_dir(), target.parent.is_dir()
+    except OSError as error:
+        raise ValueError(f"cannot write {out}: {error.strerror or error}") from error
+    if is_folder:
         raise ValueError(f"cannot write {out}: it is a folder")
-    if not target.parent.is_dir():
+    if not has_folder:
         raise ValueError(f"cannot write {out}: there is no folder {target.parent}")
     return target
 

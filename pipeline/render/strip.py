@@ -53,7 +53,8 @@ def blank_strip(width: int, caption: FilmCaption) -> UInt8:
     left = MARGIN_PX
     _fit(strip[:, : width - clock], title, (left, TITLE_BASELINE), TITLE_PX)
     legend = _draw_legend(strip)
-    second = caption.note or GAP.join(f"{name} {value}" for name, value in caption.figures)
+    figures = [f"{name} {value}" for name, value in caption.figures]
+    second = GAP.join([caption.note, *figures] if caption.note else figures)
     room = strip[:, : width - legend]
     _fit(room, second, (left, FIGURES_BASELINE), FIGURES_PX, quiet=True)
     return strip

@@ -116,7 +116,7 @@ class FilmCaption:
     figures: tuple[tuple[str, str], ...] = ()
     """(name, value with unit) of each quality figure."""
     note: str = ""
-    """A sentence on what is not as usual, e.g. that the video is gone."""
+    """A few words on what is not as usual, e.g. `video missing`; put before the figures."""
 
 
 def frame_at(time_s: float, start_s: float, fps: float, n_frames: int) -> float | None:
