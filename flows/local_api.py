@@ -13,6 +13,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
 from prefect.settings import get_current_settings
 
@@ -28,10 +29,11 @@ def ensure_api() -> str:
     The address goes into the environment, so that worker processes find the same API.
 
     Raises:
-        ConnectionError: The server did not start.
+        ConnectionError: The configured server does not answer, or our own did not start.
     """
     named = get_current_settings().api.url
     if named:
+        _require_answer(named)
         return named
     # A listening socket is handed over: its port is nobody else's, and requests wait in its queue
     # until the server takes them.
@@ -43,6 +45,13 @@ def ensure_api() -> str:
     os.environ["PREFECT_API_URL"] = address
     refresh_global_settings_context()
     return address
+
+
+def _require_answer(address: str) -> None:
+    with get_client(sync_client=True) as client:
+        problem = client.api_healthcheck()
+    if problem is not None:
+        raise ConnectionError(f"no Prefect server answers at PREFECT_API_URL {address}: {problem}")
 
 
 def _start(listener: socket.socket) -> subprocess.Popen[bytes]:

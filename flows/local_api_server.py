@@ -32,7 +32,8 @@ def serve(descriptor: int) -> None:
 
 def _leave_with_owner() -> None:
     """Wait for the owner's end of the pipe to close; end in order, and then in any case."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # not through a buffer, whose lock would outlive us
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(EXIT_S)
     os._exit(1)

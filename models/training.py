@@ -128,7 +128,6 @@ def train(
     initial: Mapping[str, Tensor] | None = None,
     about: dict[str, Any] | None = None,
     max_minutes: float | None = None,
-    max_seconds: float = math.inf,
     say: Callable[[str], None] = _print_progress,
     skeleton: Skeleton = HUMANML3D,
 ) -> Run:
@@ -148,7 +147,6 @@ def train(
             a run is continued.
         about: Facts for the checkpoint's config (data, text encoder, source of weights).
         max_minutes: Stop cleanly, resumable, after this long.
-        max_seconds: The same in seconds; the shorter counts.
         say: Receives progress lines, of the first process only.
         skeleton: The joint tree of the data.
 
@@ -174,8 +172,7 @@ def train(
         accelerator.wait_for_everyone()
 
     training, validation = training.to(accelerator.device), validation.to(accelerator.device)
-    if max_minutes is not None:
-        max_seconds = min(max_seconds, max_minutes * SECONDS_PER_MINUTE)
+    max_seconds = math.inf if max_minutes is None else max_minutes * SECONDS_PER_MINUTE
     _loop(run, training, accelerator, keep=keep, max_seconds=max_seconds, say=say)
     return run
 

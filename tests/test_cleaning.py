@@ -111,7 +111,7 @@ def test_a_gap_is_bridged_up_to_the_limit_by_a_line_and_masked_beyond(
 def test_masking_is_the_same_backwards_in_time() -> None:
     """The sighting before a gap stands for as long as the one after it."""
     times = np.arange(101) / 25.0
-    seen = hidden(times, WRIST, 1.0, 2.2)
+    seen = hidden(times, WRIST, 1.05, 2.2)  # last seen at 1.04, between two frames of the grid
     seen[:, WRIST] &= ~((times > 2.4) & (times < 3.0))
     forward = one_run(seen_pose(swing(times), times, seen), RAW)
     backward = one_run(seen_pose(swing(times)[::-1], times, seen[::-1]), RAW)
