@@ -210,6 +210,17 @@ def test_a_command_ends_quietly_and_a_closed_pipe_is_no_error(
     assert (into_nowhere.returncode, into_nowhere.stderr) == (0, "")
 
 
+def test_a_prefect_server_that_does_not_answer_is_told_in_one_sentence(
+    videos: Path, prefect_home: Path, tmp_path: Path
+) -> None:
+    arguments = cli_runs.ingest_arguments(videos / cli_runs.FEW, tmp_path / "store")
+    done = cli_runs.run(prefect_home, *arguments, PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.status == 2
+    (line,) = done.stderr.splitlines()
+    assert "no Prefect server answers at PREFECT_API_URL http://127.0.0.1:9/api" in line
+    assert done.left_over == []
+
+
 CRASH = """
 import flows.cli
 

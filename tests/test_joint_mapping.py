@@ -20,8 +20,8 @@ MASKED = {"coco17": set(FEET), "mediapipe33": set(), "halpe26": set()}
 LIMBS = [NAMES.index(f"{side}_{part}") for side in ("left", "right")
          for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")]  # fmt: skip
 LIMB_BOUND_CM = 4.0
-"""Measured on the samples: wrists 0.6, knees 1.6, hips 1.1, shoulders 3.1 on average, at most 3.6. What is left
-is a matter of definition: the detector's shoulder lies on the body's surface."""
+"""Measured on the samples: wrists 0.6, knees 1.6, hips 1.1, shoulders 3.1 on average, at most 3.6.
+What is left is a matter of definition: the detector's shoulder lies on the body's surface."""
 ANY_BOUND_CM = 6.5
 """Collars are the worst, 6.2 at most: bodies differ in how far they sit from the shoulders."""
 
