@@ -66,6 +66,11 @@ class PrefectApi:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
+    def ingest_runs(self) -> dict[str, dict[str, Any]]:
+        """Flow runs of `ingest` by id."""
+        runs = self.post("flow_runs/filter", flows={"name": {"any_": ["ingest"]}})
+        return {run["id"]: run for run in runs}
+
 
 def start(home: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start `crossdiff`, in a session of its own by which its children can be found.
@@ -103,7 +108,7 @@ def run(home: Path, *arguments: str, **environment: str) -> Finished:
     return finish(start(home, *arguments, **environment))
 
 
-def left_over(session: int, patience_s: float = 8.0) -> list[str]:
+def left_over(session: int, patience_s: float = 15.0) -> list[str]:
     """What still runs in a session after a time in which it may leave; [] as soon as empty."""
     deadline = time.monotonic() + patience_s
     while (alive := processes_of(session)) and time.monotonic() < deadline:

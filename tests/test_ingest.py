@@ -4,7 +4,9 @@ import hashlib
 import json
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cli_runs
 import numpy as np
@@ -183,23 +185,30 @@ def ingested_paths(ingested: cli_runs.Ingested) -> list[str]:
     return [row["path"] for row in list_videos(open_store(ingested.store)).to_pylist()]
 
 
+@dataclass(frozen=True)
+class Served(cli_runs.Ingested):
+    """A store, the command that made it, and what a Prefect server knows about it."""
+
+    flow_run: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
 def served(
     videos: Path, prefect_home: Path, prefect_api: cli_runs.PrefectApi,
     tmp_path_factory: pytest.TempPathFactory,
-) -> cli_runs.Ingested:  # fmt: skip
+) -> Served:  # fmt: skip
     """The same ingest by two worker processes, in other shards, under a Prefect server."""
     store = tmp_path_factory.mktemp("served") / "store"
     more = ("--workers", "2", "--shard-size", "1")
     arguments = cli_runs.ingest_arguments(videos, store, *more)
+    before = prefect_api.ingest_runs()
     done = cli_runs.run(prefect_home, *arguments, PREFECT_API_URL=prefect_api.url)
     assert done.status == 0, done.stderr
-    return cli_runs.Ingested(store, done)
+    (run,) = [r for name, r in prefect_api.ingest_runs().items() if name not in before]
+    return Served(store, done, run)
 
 
-def test_two_workers_make_the_same_rows_as_one(
-    served: cli_runs.Ingested, ingested: cli_runs.Ingested
-) -> None:
+def test_two_workers_make_the_same_rows_as_one(served: Served, ingested: cli_runs.Ingested) -> None:
     store = open_store(served.store)
     storage_shards.assert_keys_once(store)
     storage_shards.assert_same_store(store, open_store(ingested.store))
@@ -210,17 +219,14 @@ def test_two_workers_make_the_same_rows_as_one(
 
 
 def test_a_named_prefect_server_sees_the_run(
-    served: cli_runs.Ingested, prefect_api: cli_runs.PrefectApi
+    served: Served, prefect_api: cli_runs.PrefectApi
 ) -> None:
     assert served.run.data["processed"] == 4
-    runs = prefect_api.post("flow_runs/filter", flows={"name": {"any_": ["ingest"]}})
-    finished = [run for run in runs if run["state"]["type"] == "COMPLETED"]
-    assert len(finished) == 1
-    tasks = prefect_api.post("task_runs/filter", flow_runs={"id": {"any_": [finished[0]["id"]]}})
+    assert served.flow_run["state"]["type"] == "COMPLETED"
+    this_run = served.flow_run["id"]
+    tasks = prefect_api.post("task_runs/filter", flow_runs={"id": {"any_": [this_run]}})
     assert len(tasks) == 4
     assert {task["state"]["type"] for task in tasks} == {"COMPLETED"}
-    artifacts = prefect_api.post(
-        "artifacts/filter", artifacts={"key": {"any_": ["ingest-summary"]}}
-    )
-    (summary,) = [item for item in artifacts if item["flow_run_id"] == finished[0]["id"]]
+    wanted = {"key": {"any_": ["ingest-summary"]}, "flow_run_id": {"any_": [this_run]}}
+    (summary,) = prefect_api.post("artifacts/filter", artifacts=wanted)
     assert "not_a_video | 1" in summary["data"]
