@@ -13,7 +13,7 @@ def begin(options: IngestOptions) -> IngestPlan:
     """List what is new; open or make the store and hold the data set to its recipe.
 
     Models are loaded only when there is work for them, and before the data set is bound to them:
-    a broken checkpoint leaves no trace.
+    a broken checkpoint leaves no recipe behind, only the store that was asked what it holds.
 
     Raises:
         ValueError: Nothing to ingest, or a wrong option.

@@ -126,6 +126,8 @@ def label_clip(
         _label_track(result, track, checkpoint, config)
     except PipelineError as error:
         result.reason, result.detail = error.reason, error.detail
+        # A file is whole or failed: runs lifted before the failing one do not stand alone.
+        result.motions.clear()
     return result
 
 

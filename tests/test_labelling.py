@@ -14,7 +14,7 @@ from models.label_config import LabelConfig
 from models.labelling import ClipResult, label_clip
 from models.lift_metrics import pa_mpjpe
 from pipeline.pose import PoseEstimator, make_estimator
-from pipeline.reasons import Reason
+from pipeline.reasons import PipelineError, Reason
 from pipeline.representation3d import recover_joints
 from pipeline.skeletons import HUMANML3D
 from pipeline.views import project_view
@@ -189,3 +189,32 @@ def test_a_failure_is_a_result_with_a_reason_of_its_own(
     assert result.detail
     assert "\n" not in result.detail
     assert "Traceback" not in result.detail
+
+
+def test_a_lift_that_fails_on_a_later_run_leaves_no_motion_behind(
+    samples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models import labelling
+
+    first = object()
+    outcomes = iter([first, PipelineError(Reason.LIFT_ERROR, "not finite")])
+
+    def lift_run(*_: object) -> object:
+        outcome = next(outcomes)
+        if isinstance(outcome, PipelineError):
+            raise outcome
+        return outcome
+
+    def two_runs(pose: object, config: object) -> list[object]:
+        return list(clean(pose, config)) * 2
+
+    clean = labelling.clean_pose
+    monkeypatch.setattr(labelling, "clean_pose", two_runs)
+    monkeypatch.setattr(labelling, "_lift_run", lift_run)
+    video = samples / "JumpingJack" / "v_JumpingJack_g01_c01.avi"
+    result = labelling.label_clip(
+        video, make_estimator("packaged"), load_checkpoint(SHIPPED), LabelConfig()
+    )
+    assert next(outcomes, None) is None, "both runs were lifted"
+    assert result.reason is Reason.LIFT_ERROR
+    assert result.motions == []
