@@ -8,19 +8,37 @@ from typing import NoReturn
 
 import tyro
 
-from flows import commands
+from flows.commands import checkpoint, evaluate, generate, ingest, prepare, store, train
+from flows.commands.outcome import Outcome
 from flows.prefect_settings import prepare_environment
 from flows.quiet_exit import silence_interpreter_exit
 
-COMMANDS: dict[str, Callable[..., commands.Outcome]] = {
-    "ingest": commands.ingest,
-    "ls": commands.ls,
-    "show": commands.show,
-    "report": commands.report,
-    "prepare": commands.prepare,
-    "train": commands.train,
-    "evaluate-lift": commands.evaluate_lift,
+Command = Callable[..., Outcome]
+COMMANDS: dict[str, Command] = {
+    "ingest": ingest.ingest,
+    "ls": store.ls,
+    "show": store.show,
+    "report": store.report,
+    "train": train.train,
+    "generate": generate.generate,
+    "evaluate-lift": evaluate.evaluate_lift,
 }
+GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
+    "prepare": (
+        "Turn motion capture into training motions in a store.",
+        {
+            "mocap": prepare.mocap,
+            "humanml3d": prepare.humanml3d,
+            "kitml": prepare.kitml,
+            "bvh": prepare.bvh,
+        },
+    ),
+    "checkpoint": (
+        "Bring published weights in, and take ours out in the published layout.",
+        {"import": checkpoint.import_official, "export": checkpoint.export_official},
+    ),
+}
+"""Commands of two words, e.g. `crossdiff prepare mocap`, with a line on each first word."""
 DESCRIPTION = "From in-the-wild video to pseudo-3D human motion with CrossDiff."
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -55,12 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
     try:
-        outcome = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            prog="crossdiff",
-            description=DESCRIPTION,
-            args=given,
-        )
+        outcome = _run(given)
     except KeyboardInterrupt:
         return _fail("stopped; run the same command again to continue", EXIT_STOPPED, as_json)
     except SystemExit as error:
@@ -75,6 +88,32 @@ def main(arguments: list[str] | None = None) -> int:
     return EXIT_FAILED if outcome.failed else 0
 
 
+def _run(given: list[str]) -> Outcome:
+    """Parse the arguments and run the command; one of two words is parsed by its group."""
+    if given and given[0] in GROUPS:
+        about, group = GROUPS[given[0]]
+        return _parse(group, f"crossdiff {given[0]}", about, given[1:])
+    listed = {name: _group_entry(name, about) for name, (about, _) in GROUPS.items()}
+    return _parse({**COMMANDS, **listed}, "crossdiff", DESCRIPTION, given)
+
+
+def _parse(commands: dict[str, Command], prog: str, about: str, given: list[str]) -> Outcome:
+    outcome: Outcome = tyro.extras.subcommand_cli_from_dict(
+        commands, prog=prog, description=about, args=given
+    )
+    return outcome
+
+
+def _group_entry(name: str, about: str) -> Command:
+    """What `crossdiff --help` lists for a group; calling it is left to `_run`."""
+
+    def group() -> Outcome:
+        raise ValueError(f"see crossdiff {name} --help")
+
+    group.__doc__ = about
+    return group
+
+
 def _fail(message: str, status: int, as_json: bool) -> int:
     print(f"crossdiff: {message}", file=sys.stderr)
     if as_json:
@@ -82,7 +121,7 @@ def _fail(message: str, status: int, as_json: bool) -> int:
     return status
 
 
-def _print(outcome: commands.Outcome, as_json: bool) -> None:
+def _print(outcome: Outcome, as_json: bool) -> None:
     text = "\n".join(outcome.lines)
     if as_json:
         text = json.dumps(outcome.data, allow_nan=False, default=str)

@@ -1,0 +1,16 @@
+"""What a command hands back to the command line."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command has to say."""
+
+    data: dict[str, Any]
+    """For `--json`."""
+    lines: list[str] = field(default_factory=list)
+    """For a terminal."""
+    failed: bool = False
+    """Something asked for was not done."""
