@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from flows.options import DEVICE
 from models.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -21,12 +22,19 @@ def checkpoint_for(folder: Path, device: str) -> Checkpoint:
         ValueError: This machine has no such device.
     """
     torch.set_num_threads(1)
-    return load_checkpoint(folder, _device(device))
+    return load_checkpoint(folder, device_named(device))
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """The torch device of `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        ValueError: Another name, or this machine has no such device.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not DEVICE.fullmatch(name):
+        raise ValueError(f"--device {name}: give auto, cpu, cuda or cuda:N")
     device = torch.device(name)
     there = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= there:

@@ -16,7 +16,7 @@ def progress(items: Iterable[T], what: str, unit: str) -> Iterator[T]:
     yield from tqdm(items, **_style(what, unit))
 
 
-def counter(total: int, what: str, unit: str) -> "tqdm[Any]":
+def counter(total: int | None, what: str, unit: str) -> "tqdm[Any]":
     """A bar to `update` by hand; close it, or use it as a context."""
     return tqdm(total=total, **_style(what, unit))
 

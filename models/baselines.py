@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline import representation2d, representation3d
-from pipeline.arrays import AnyFloat, Float32, Float64
+from pipeline.arrays import AnyFloat, Bool, Float32, Float64
 from pipeline.representation3d import recover_joints
 from pipeline.skeletons import Skeleton
 from pipeline.views import azimuth_rotation
@@ -28,6 +28,7 @@ def body_frame_pose(features: AnyFloat, skeleton: Skeleton) -> Float64:
     rows = features.astype(np.float64)
     local = rows[:, where["positions"]].reshape(len(rows), -1, 3)
     local = local - rows[:, where["height"]][:, None] * np.array([0.0, 1.0, 0.0])
+    local = local * skeleton.metres_per_unit
     return np.concatenate([np.zeros((len(rows), 1, 3)), local], axis=1)
 
 
@@ -37,7 +38,7 @@ def pose_targets(features: Float32, azimuth_deg: float, skeleton: Skeleton) -> F
     World (frame 0 faces +Z), body (every frame faces +Z), camera (world turned by the view's
     azimuth). A per-frame method cannot follow the heading, so which frame it is fitted in matters.
     """
-    joints = recover_joints(features, skeleton).astype(np.float64)
+    joints = recover_joints(features, skeleton).astype(np.float64) * skeleton.metres_per_unit
     world = joints - joints[:, :1]
     camera = world @ azimuth_rotation(azimuth_deg).T
     return np.stack([world, body_frame_pose(features, skeleton), camera], axis=1)
@@ -50,7 +51,7 @@ class MeanPose:
     pose: Float64
     """(3, J, 3), as `pose_targets`."""
 
-    def predict(self, features2: Float32) -> Float64:
+    def predict(self, features2: Float32, mask: Bool | None = None) -> Float64:
         """(T, 3, J, 3) for (T, D2): only T is looked at."""
         return np.asarray(np.broadcast_to(self.pose, (len(features2), *self.pose.shape)))
 
@@ -69,10 +70,26 @@ class LinearRegressor:
     bias: Float64
     """(3, J, 3)"""
 
-    def predict(self, features2: Float32) -> Float64:
-        """(T, 3, J, 3), as `pose_targets`, of (T, D2) rows of one view, not normalised."""
-        inputs = (_inputs(features2, self.columns) - self.mean) / self.std
+    def predict(self, features2: Float32, mask: Bool | None = None) -> Float64:
+        """(T, 3, J, 3), as `pose_targets`, of (T, D2) rows of one view, not normalised.
+
+        Entries where the mask (T, D2) is False count as the training split's mean.
+        """
+        inputs = (_inputs(self.filled(features2, mask), self.columns) - self.mean) / self.std
         return np.asarray(np.tensordot(inputs, self.weight, axes=1) + self.bias)
+
+    def filled(self, features2: Float32, mask: Bool | None) -> Float32:
+        """(T, D2) rows with this model's input means where the mask is False."""
+        if mask is None:
+            return features2
+        mean = np.zeros(features2.shape[1])
+        mean[np.r_[self.columns]] = self.mean
+        return np.where(mask, features2, mean).astype(np.float32)
+
+    @property
+    def mean_pose(self) -> MeanPose:
+        """The other baseline on the same data: with its inputs at their mean, this one says it."""
+        return MeanPose(self.bias)
 
 
 def _inputs(features2: Float32, columns: tuple[slice, ...]) -> Float64:

@@ -1,8 +1,7 @@
-"""The lift's error on motions with known 3D, beside its baselines, view by view."""
+"""The lift's error on motions with known 3D, beside its baselines, on clean and on noisy 2D."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,190 +12,218 @@ from models.baselines import (
     MeanPose,
     body_frame_pose,
     fit_linear,
-    fit_mean_pose,
     pose_targets,
 )
 from models.checkpoint import Checkpoint
-from models.lift import lift
-from models.lift_metrics import mpjpe, pa_mpjpe
-from models.training_data import Motion
-from pipeline.arrays import Float32, Float64
-from pipeline.representation2d import features_from_view
-from pipeline.representation3d import features_from_canonical, recover_joints
+from models.lift import LiftedMotion, lift
+from models.lift_observation import (
+    CleanView,
+    Condition,
+    Observation,
+    observe,
+    true_motion,
+)
+from models.lift_report import (
+    CLEAN,
+    CROSSDIFF,
+    LINEAR,
+    MEAN_POSE,
+    Cell,
+    Count,
+    LiftReport,
+    MethodReport,
+    method_report,
+)
+from models.lift_tally import Prediction, Tally, tally
+from models.motion import Motion
+from models.noisy_view import NoiseLevel
+from models.training_data import features_of
+from pipeline.arrays import Bool, Float32, Float64
 from pipeline.skeletons import Skeleton
-from pipeline.views import project_view
 
 FOUR_VIEWS = (0.0, 90.0, 180.0, 270.0)
 """Azimuths of front, left, back and right, degrees."""
-CROSSDIFF, MEAN_POSE, LINEAR = "crossdiff", "mean_pose", "linear"
+NOISE, CLEANED = "noise", "noise_cleaned"
+FULL_TURN_DEG = 360.0
+NO_ACTION = "(none)"
+
+Lift = Callable[[Checkpoint, Float32, Bool | None], LiftedMotion]
+Method = Callable[[Observation], Prediction]
+Track = Callable[[Iterable[Motion], str], Iterable[Motion]]
+"""Passes motions on and shows how far they are; the text says what is being done."""
 
 
-@dataclass(frozen=True)
-class Errors:
-    """Means over frames, millimetres, all joints, root aligned.
+def _pass_on(motions: Iterable[Motion], _what: str) -> Iterable[Motion]:
+    return motions
 
-    A baseline is fitted in the frame of reference of each metric. Under PA-MPJPE the frame of
-    reference is free: the one with which the baseline does best is reported.
+
+def azimuth_sweep(step_deg: float) -> tuple[float, ...]:
+    """Azimuths 0, step, 2 step, ... below a full turn.
+
+    Raises:
+        ValueError: The step is not positive, or too small or large for a sweep.
     """
-
-    mpjpe_mm: float
-    """In the world: frame 0 faces +Z, the heading is the method's own."""
-    body_mpjpe_mm: float
-    """Every frame turned to face +Z: the pose without the heading."""
-    pa_mpjpe_mm: float
-    """After the best similarity transform of every frame."""
+    if not 1.0 <= step_deg <= FULL_TURN_DEG / 2:
+        raise ValueError(f"azimuths must be 1 to 180 degrees apart, got {step_deg:g}")
+    return tuple(float(a) for a in np.arange(0.0, FULL_TURN_DEG, step_deg))
 
 
 @dataclass(frozen=True)
-class MethodReport:
-    """One method's errors."""
+class LiftPlan:
+    """What is measured besides clean 2D in the four views."""
 
-    overall: Errors
-    by_view: Mapping[str, Errors]
-    """Keyed by azimuth in degrees."""
+    views: tuple[float, ...] = FOUR_VIEWS
+    """Azimuths, degrees, of the overall figures; the baselines are fitted on them."""
+    sweep: tuple[float, ...] = ()
+    """More azimuths, degrees, each with figures of its own."""
+    noise: NoiseLevel | None = None
+    clean: CleanView | None = None
+    """With noise: also measure after this has been done to the noisy view."""
+    lifts: Mapping[str, Lift] | None = None
+    """Ways to lift with the checkpoint, by name; None: `lift` alone, as `crossdiff`."""
 
+    @property
+    def azimuths(self) -> tuple[float, ...]:
+        """All azimuths, each once."""
+        return tuple(dict.fromkeys((*self.views, *self.sweep)))
 
-@dataclass(frozen=True)
-class LiftReport:
-    """Errors of CrossDiff, the mean pose and the linear regressor on the same frames."""
-
-    motions: int
-    frames: int
-    """Of the motions; every frame is seen once per view."""
-    views_deg: tuple[float, ...]
-    methods: Mapping[str, MethodReport]
-    """Keyed `crossdiff`, `mean_pose`, `linear`."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values: counts, and per method the errors overall and `by_view`."""
-        out: dict[str, Any] = {
-            "motions": self.motions,
-            "frames": self.frames,
-            "views_deg": list(self.views_deg),
-        }
-        for name, method in self.methods.items():
-            views = {view: asdict(errors) for view, errors in method.by_view.items()}
-            out[name] = {**asdict(method.overall), "by_view": views}
+    @property
+    def conditions(self) -> list[Condition]:
+        """Clean first."""
+        out = [Condition(CLEAN)]
+        if self.noise is not None:
+            out.append(Condition(NOISE, self.noise))
+            if self.clean is not None:
+                out.append(Condition(CLEANED, self.noise, self.clean))
         return out
-
-    def lines(self) -> list[str]:
-        """A table for people."""
-        head = f"{'':10} {'view':>5} {'MPJPE':>8} {'in body frame':>14} {'PA-MPJPE':>9}  mm"
-        rows = [
-            f"{name:10} {view:>5} {e.mpjpe_mm:8.1f} {e.body_mpjpe_mm:14.1f} {e.pa_mpjpe_mm:9.1f}"
-            for name, method in self.methods.items()
-            for view, e in {"all": method.overall, **method.by_view}.items()
-        ]
-        return [f"{self.motions} motions, {self.frames} frames, root aligned", head, *rows]
-
-
-@dataclass(frozen=True)
-class _Clip:
-    """One motion seen from one azimuth, with the truth."""
-
-    features2: Float32
-    """(T, D2)"""
-    features3: Float32
-    """(T, D3)"""
-    azimuth_deg: float
-
-    def targets(self, skeleton: Skeleton) -> Float64:
-        return pose_targets(self.features3, self.azimuth_deg, skeleton)
-
-
-@dataclass(frozen=True)
-class _FrameErrors:
-    """Errors of each frame of one clip, millimetres."""
-
-    world: Float64
-    """(T,)"""
-    body: Float64
-    """(T,)"""
-    aligned: Float64
-    """(T, F), one column per frame of reference that the method was fitted in."""
-
-
-def _clips(
-    motions: Sequence[Motion], views: Sequence[float], skeleton: Skeleton
-) -> dict[float, list[_Clip]]:
-    out: dict[float, list[_Clip]] = {view: [] for view in views}
-    for motion in motions:
-        features3 = features_from_canonical(motion.joints.astype(np.float64), skeleton)
-        for view, clips in out.items():
-            features2 = features_from_view(project_view(motion.joints, view), skeleton)
-            clips.append(_Clip(features2, features3, view))
-    return out
-
-
-def _lift_errors(checkpoint: Checkpoint, clip: _Clip) -> _FrameErrors:
-    skeleton = checkpoint.skeleton
-    lifted = lift(checkpoint, clip.features2)
-    truth = recover_joints(clip.features3, skeleton)
-    bodies = [body_frame_pose(f, skeleton) for f in (lifted.features, clip.features3)]
-    aligned = pa_mpjpe(lifted.joints, truth)[:, None]
-    return _FrameErrors(mpjpe(lifted.joints, truth), mpjpe(bodies[0], bodies[1]), aligned)
-
-
-def _baseline_errors(
-    model: MeanPose | LinearRegressor, clip: _Clip, skeleton: Skeleton
-) -> _FrameErrors:
-    predicted, truth = model.predict(clip.features2), clip.targets(skeleton)
-    aligned = [pa_mpjpe(predicted[:, f], truth[:, WORLD]) for f in range(truth.shape[1])]
-    return _FrameErrors(
-        mpjpe(predicted[:, WORLD], truth[:, WORLD]),
-        mpjpe(predicted[:, BODY], truth[:, BODY]),
-        np.stack(aligned, axis=-1),
-    )
-
-
-def _mean_errors(parts: Sequence[_FrameErrors], best: int) -> Errors:
-    world, body = (np.concatenate([getattr(p, f) for p in parts]) for f in ("world", "body"))
-    aligned = np.concatenate([p.aligned[:, best] for p in parts])
-    return Errors(float(world.mean()), float(body.mean()), float(aligned.mean()))
-
-
-def _method_report(by_view: Mapping[float, Sequence[_FrameErrors]]) -> MethodReport:
-    everything = [part for parts in by_view.values() for part in parts]
-    best = int(np.concatenate([p.aligned for p in everything]).mean(axis=0).argmin())
-    views = {f"{view:g}": _mean_errors(parts, best) for view, parts in by_view.items()}
-    return MethodReport(_mean_errors(everything, best), views)
 
 
 def evaluate_lift(
     checkpoint: Checkpoint,
     motions: Sequence[Motion],
     train_motions: Sequence[Motion],
-    views: Sequence[float] = FOUR_VIEWS,
+    plan: LiftPlan | None = None,
+    track: Track = _pass_on,
 ) -> LiftReport:
-    """Lift clean projected views of known motions and measure the error.
+    """Lift projected views of known motions and measure the error.
 
-    The baselines are fitted on all views together: like the network, they are not told the view.
+    The baselines are fitted on all of the plan's views together: like the network, they are not
+    told the view. Under noise they are fitted anew, on training views with the same noise.
 
     Args:
         checkpoint: The network.
         motions: The split to measure on, canonical joints.
         train_motions: What the baselines are fitted to.
-        views: Azimuths in degrees.
+        plan: Views, noise, variants of the lift.
+        track: Shows progress.
 
     Raises:
         ValueError: No motion in one of the two, or no view.
     """
-    if not motions or not views:
+    plan = plan or LiftPlan()
+    if not motions or not plan.views:
         raise ValueError("no motion to measure the lift on")
     skeleton = checkpoint.skeleton
-    training = [c for clips in _clips(train_motions, views, skeleton).values() for c in clips]
-    mean_pose = fit_mean_pose(c.targets(skeleton) for c in training)
-    linear = fit_linear(((c.features2, c.targets(skeleton)) for c in training), skeleton)
-    measured = _clips(motions, views, skeleton)
-    methods = {CROSSDIFF: {v: [_lift_errors(checkpoint, c) for c in measured[v]] for v in measured}}
-    for name, model in ((MEAN_POSE, mean_pose), (LINEAR, linear)):
-        methods[name] = {
-            v: [_baseline_errors(model, c, skeleton) for c in clips]
-            for v, clips in measured.items()
+    lifts = {name: _lifter(checkpoint, f) for name, f in (plan.lifts or {CROSSDIFF: _lift}).items()}
+    conditions: dict[str, Mapping[str, MethodReport]] = {}
+    clean: LinearRegressor | None = None
+    for condition in plan.conditions:
+        # Where joints are missing, the linear model sees the clean training mean in their place.
+        linear = _fit(train_motions, plan.views, skeleton, condition, clean, track)
+        clean = clean or linear
+        baselines = {MEAN_POSE: _baseline(linear.mean_pose), LINEAR: _baseline(linear)}
+        shown = track(motions, f"lift, {condition.name}")
+        cells = _measure(shown, {**lifts, **baselines}, plan, skeleton, condition)
+        conditions[condition.name] = {
+            name: method_report(c, plan.views, _swept(name, plan), skeleton)
+            for name, c in cells.items()
         }
     return LiftReport(
         motions=len(motions),
         frames=sum(len(m.joints) - 1 for m in motions),
-        views_deg=tuple(views),
-        methods={name: _method_report(by_view) for name, by_view in methods.items()},
+        views_deg=plan.views,
+        actions=_actions(motions),
+        conditions=conditions,
+        noise=plan.noise,
     )
+
+
+def _lift(checkpoint: Checkpoint, features: Float32, mask: Bool | None) -> LiftedMotion:
+    return lift(checkpoint, features, mask)
+
+
+def _lifter(checkpoint: Checkpoint, way: Lift) -> Method:
+    skeleton = checkpoint.skeleton
+
+    def predict(seen: Observation) -> Prediction:
+        lifted = way(checkpoint, seen.features, seen.mask)
+        world = lifted.joints.astype(np.float64) * skeleton.metres_per_unit
+        return Prediction(world, body_frame_pose(lifted.features, skeleton), (world,))
+
+    return predict
+
+
+def _baseline(model: MeanPose | LinearRegressor) -> Method:
+    def predict(seen: Observation) -> Prediction:
+        out = model.predict(seen.features, seen.mask)
+        return Prediction(out[:, WORLD], out[:, BODY], tuple(out.swapaxes(0, 1)))
+
+    return predict
+
+
+def _fit(
+    motions: Sequence[Motion],
+    views: Sequence[float],
+    skeleton: Skeleton,
+    condition: Condition,
+    clean: LinearRegressor | None,
+    track: Track,
+) -> LinearRegressor:
+    """The linear baseline in a condition; the mean pose is in it."""
+
+    def pairs() -> Iterator[tuple[Float32, Float64]]:
+        for motion in track(motions, f"fit baselines, {condition.name}"):
+            rows = features_of(motion, skeleton)
+            for view in views:
+                seen = observe(motion, view, skeleton, condition)
+                features = clean.filled(seen.features, seen.mask) if clean else seen.features
+                yield features, pose_targets(rows, view, skeleton)
+
+    return fit_linear(pairs(), skeleton)
+
+
+def _measure(
+    motions: Iterable[Motion],
+    methods: Mapping[str, Method],
+    plan: LiftPlan,
+    skeleton: Skeleton,
+    condition: Condition,
+) -> dict[str, dict[Cell, Tally]]:
+    """Sums of errors of every method, by azimuth and action."""
+    cells: dict[str, dict[Cell, Tally]] = {name: {} for name in methods}
+    for motion in motions:
+        truth = true_motion(motion, skeleton)
+        for azimuth in plan.azimuths:
+            seen = observe(motion, azimuth, skeleton, condition)
+            cell = (azimuth, motion.action or NO_ACTION)
+            for name, method in methods.items():
+                if azimuth not in (*plan.views, *_swept(name, plan)):
+                    continue
+                part, before = tally(method(seen), truth), cells[name].get(cell)
+                cells[name][cell] = part if before is None else before + part
+    return cells
+
+
+def _swept(method: str, plan: LiftPlan) -> tuple[float, ...]:
+    """The mean pose is the same from everywhere: no sweep for it."""
+    return () if method == MEAN_POSE else plan.sweep
+
+
+def _actions(motions: Sequence[Motion]) -> dict[str, Count]:
+    out: dict[str, Count] = {}
+    for motion in motions:
+        name = motion.action or NO_ACTION
+        before = out.get(name, Count(0, 0))
+        frames = before.frames + len(motion.joints) - 1
+        out[name] = replace(before, motions=before.motions + 1, frames=frames)
+    return dict(sorted(out.items()))

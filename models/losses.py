@@ -21,27 +21,79 @@ class PathWeights:
         return {"3d->3d": self.w33, "2d->3d": self.w23, "3d->2d": self.w32, "2d->2d": self.w22}
 
 
-def masked_mse(predicted: Tensor, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
-    """Mean squared error over valid frames, averaged over samples.
+@dataclass(frozen=True)
+class Known:
+    """What of a batch the losses may look at; None means all of it."""
+
+    has_3d: Tensor | None = None
+    """(B,) False for a sample that has only 2D: no path that reads or writes 3D counts for it."""
+    mask3: Tensor | None = None
+    """(B, T, D3) False where a 3D entry rests on a joint nobody saw."""
+    mask2: Tensor | None = None
+    """(B, T, D2) the same for 2D."""
+
+
+EVERYTHING = Known()
+
+
+def masked_mse(
+    predicted: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    weight: Tensor,
+    *,
+    mask: Tensor | None = None,
+    samples: Tensor | None = None,
+) -> Tensor:
+    """Mean squared error over valid frames and unmasked entries, averaged over samples.
 
     Args:
         predicted: (B, T, D).
         target: (B, T, D).
         valid: (B, T) True on frames that count.
         weight: (D,) weight of each feature, mean 1.
+        mask: (B, T, D) True on entries that count; None: all.
+        samples: (B,) True on samples that count; None: all. Without any, the loss is 0.
     """
-    error = ((predicted.float() - target) ** 2 * weight).mean(-1) * valid
-    return (error.sum(1) / valid.sum(1).clamp(min=1)).mean()
+    difference = predicted.float() - target
+    if mask is None:
+        error = (difference**2 * weight).mean(-1) * valid
+        each = error.sum(1) / valid.sum(1).clamp(min=1)
+    else:
+        counts = mask & valid[..., None]
+        # Chosen before it is squared: whatever is hidden reaches neither loss nor gradient.
+        error = torch.where(counts, difference, 0.0) ** 2 * weight
+        share = (counts * weight).sum((1, 2))
+        # A sample of which nothing is known says nothing: 0, not 0/0.
+        each = error.sum((1, 2)) / torch.where(share > 0, share, 1.0)
+    if samples is None:
+        return each.mean()
+    return torch.where(samples, each, 0.0).sum() / samples.sum().clamp(min=1)
 
 
 def path_losses(
-    outputs: Mapping[str, Tensor], x3: Tensor, x2: Tensor, valid: Tensor, weight3: Tensor
+    outputs: Mapping[str, Tensor],
+    x3: Tensor,
+    x2: Tensor,
+    valid: Tensor,
+    weight3: Tensor,
+    known: Known = EVERYTHING,
 ) -> dict[str, Tensor]:
-    """Unweighted loss of every path that was computed; `x3`, `x2` are normalised targets."""
+    """Unweighted loss of every path that was computed.
+
+    Args:
+        outputs: Keyed as `CrossDiff.forward` keys them.
+        x3: (B, T, D3) normalised target.
+        x2: (B, T, D2) normalised target.
+        valid: (B, T) True on frames that count.
+        weight3: (D3,) weight of each 3D feature, mean 1.
+        known: What the losses may look at.
+    """
     weight2 = torch.ones(x2.shape[-1], device=x2.device)
-    targets = {"3d": (x3, weight3), "2d": (x2, weight2)}
+    targets = {"3d": (x3, weight3, known.mask3), "2d": (x2, weight2, known.mask2)}
     out = {}
     for path, predicted in outputs.items():
-        target, weight = targets[path.split("->")[1]]
-        out[path] = masked_mse(predicted, target, valid, weight)
+        target, weight, mask = targets[path.split("->")[1]]
+        samples = None if path == "2d->2d" else known.has_3d
+        out[path] = masked_mse(predicted, target, valid, weight, mask=mask, samples=samples)
     return out

@@ -37,9 +37,11 @@ class NetworkConfig:
     text_dim: int = 512
     max_frames: int = 196
     dropout: float = 0.1
+    shared: bool = True
+    """False: each dimension has its own copy of the shared layers (an ablation of the paper)."""
 
     def __post_init__(self) -> None:
-        small = [n for n, v in self.to_json().items() if v < 1 and n != "dropout"]
+        small = [n for n, v in self.to_json().items() if v < 1 and n not in ("dropout", "shared")]
         if small or not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"network sizes must be positive: {', '.join(small) or 'dropout'}")
         if self.width % self.heads or self.width % 2:
@@ -137,9 +139,9 @@ class CrossDiff(nn.Module):
         self.positions = PositionTable(c.width)
         self.embed_timestep = TimestepEmbedder(c.width)
         self.embed_text = nn.Linear(c.text_dim, c.width)
-        self.bridge = nn.ModuleList(
-            _encoder_layer(c, c.feed_forward) for _ in range(c.shared_layers)
-        )
+        for name in ("bridge",) if c.shared else ("bridge_m", "bridge_j"):
+            layers = (_encoder_layer(c, c.feed_forward) for _ in range(c.shared_layers))
+            self.add_module(name, nn.ModuleList(layers))
         for dim, width, root in (("m", c.dim3, c.root3), ("j", c.dim2, c.root2)):
             self.add_module(f"p_linear_{dim}", nn.Linear(width - root, c.width))
             self.add_module(f"p_linear2_{dim}", nn.Linear(c.width, width - root))
@@ -154,6 +156,9 @@ class CrossDiff(nn.Module):
 
     def _part(self, name: str, dim: Dim) -> nn.Module:
         return self.get_submodule(f"{name}_{SUFFIX[dim]}")
+
+    def _bridge(self, dim: Dim) -> nn.Module:
+        return self.get_submodule("bridge") if self.config.shared else self._part("bridge", dim)
 
     def own_parameters(self, dim: Dim) -> list[nn.Parameter]:
         """Parameters of the parts that only read or only write one dimension."""
@@ -193,7 +198,7 @@ class CrossDiff(nn.Module):
         )
         root = self._part("r_encoder", source)(self.positions(root), src_key_padding_mask=ignore)
         memory = []
-        for layer in self.bridge:
+        for layer in self._bridge(source).children():
             pose = layer(pose, src_key_padding_mask=ignore)
             memory.append(pose)
         return Encoded(tuple(memory), root[:, 1:])

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from models.augment import CameraAugmentation, DetectorNoise
+from models.augment import NO_MIX, CameraAugmentation
+from models.detector_noise import DetectorNoise
 from models.losses import PathWeights
 from models.network import NetworkConfig
+from models.pose_mix import PoseMix
 
 STEPS_PER_EPOCH = 730
 """Batches of 32 in an epoch of HumanML3D's 23,384 training motions: the paper counts epochs."""
@@ -22,6 +24,12 @@ class TrainConfig:
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     stage: Literal[1, 2] = 1
+    only_3d: bool = False
+    """Stage I without 2D: the 3D to 3D path alone (an ablation of the paper)."""
+    fraction_3d: float = 1.0
+    """Share of the training motions that keep their 3D; the others have only 2D."""
+    subset_seed: int = 1
+    """Chooses which motions keep their 3D; Stage II must see what Stage I saw."""
     steps: int = STAGE_1_EPOCHS * STEPS_PER_EPOCH
     batch_size: int = 32
     windows: tuple[int, ...] = (196,)
@@ -49,6 +57,7 @@ class TrainConfig:
     """Weight of the 3D local-position features before the weights are scaled to mean 1."""
     camera: CameraAugmentation = field(default_factory=CameraAugmentation)
     noise: DetectorNoise = field(default_factory=DetectorNoise)
+    mix: PoseMix = NO_MIX
     masks_padding: bool = False
     """Hide padded frames from attention; the published network attends to them."""
     precision: Literal["no", "bf16"] = "no"
@@ -56,17 +65,46 @@ class TrainConfig:
     seed: int = 1
     log_every: int = 50
     validate_every: int = 1000
+    validation_motions: int = 512
+    """At most so many motions, evenly spread over the validation split, are validated on."""
 
     def __post_init__(self) -> None:
         longest = self.network.max_frames
         if not self.windows or not all(4 <= w <= longest for w in self.windows):
             raise ValueError(f"windows must lie in 4..{longest} frames, got {self.windows}")
-        for name in ("steps", "batch_size", "log_every", "validate_every"):
+        for name in ("steps", "batch_size", "log_every", "validate_every", "validation_motions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.learning_rate > 0.0 or not self.gradient_clip >= 0.0:
+            raise ValueError(
+                f"learning_rate {self.learning_rate} must be positive, "
+                f"gradient_clip {self.gradient_clip} not negative"
+            )
+        self._check_3d()
         for name in ("text_drop", "zero_step_share", "ema_decay"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+
+    def _check_3d(self) -> None:
+        if not 0.0 < self.fraction_3d <= 1.0:
+            raise ValueError(f"fraction_3d must be above 0 and at most 1, got {self.fraction_3d}")
+        if self.only_3d and self.stage == 2:
+            raise ValueError("only_3d is Stage I without 2D: Stage II trains 3D to 3D alone anyway")
+        if self.mix.share and self.fraction_3d < 1.0:
+            raise ValueError("mixing motions reads their 3D: it cannot go with fraction_3d below 1")
+
+    @property
+    def trains_2d(self) -> bool:
+        """Whether any path that reads or writes 2D is trained."""
+        return self.stage == 1 and not self.only_3d
+
+    @property
+    def best_by(self) -> str:
+        """The validation figure, smaller is better, that chooses the best checkpoint.
+
+        A run that does not train the lift must not be judged by it.
+        """
+        return "pa_mpjpe_mm" if self.trains_2d else "loss 3d->3d"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -97,11 +135,38 @@ class TrainConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def differing_options(begun: TrainConfig, asked: TrainConfig) -> list[str]:
+    """What keeps a run begun with one configuration from going on with another, in words.
+
+    How often a run reports and whether it is compiled may change; its length too, unless the
+    learning rate follows it.
+    """
+    free = {"log_every", "validate_every", "validation_motions", "compile"}
+    if not begun.cosine_decay:
+        free |= {"steps", "budget_seconds"}
+    old, new = (_flat(config.to_json()) for config in (begun, asked))
+    return [
+        f"{name} {old[name]}, not {new[name]}"
+        for name in old
+        if old[name] != new[name] and name not in free
+    ]
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """One level, nested names joined by a dot."""
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = _flat(value) if isinstance(value, dict) else {"": value}
+        out.update({f"{name}.{key}".rstrip("."): v for key, v in inner.items()})
+    return out
+
+
 _NESTED = {
     "network": NetworkConfig,
     "weights": PathWeights,
     "camera": CameraAugmentation,
     "noise": DetectorNoise,
+    "mix": PoseMix,
 }
 
 SMALL_NETWORK = NetworkConfig(
@@ -126,11 +191,30 @@ BASE_NETWORK = NetworkConfig(
 )
 """Under 16 M parameters: 31 MB in bf16."""
 
+STAGE_2_RATE = 0.1
+"""Stage II's learning rate relative to Stage I's: the paper's 1e-5 after 1e-4."""
+
+
+def stage_two(stage_1: TrainConfig) -> TrainConfig:
+    """Stage II of a Stage I: half as long at a tenth of the rate, as the paper's is.
+
+    What Stage I does for the lift alone (steps at t = 0, spoilt or mixed 2D inputs) is left out.
+    """
+    return dataclasses.replace(
+        stage_1,
+        stage=2,
+        only_3d=False,
+        steps=max(1, stage_1.steps * STAGE_2_EPOCHS // STAGE_1_EPOCHS),
+        budget_seconds=stage_1.budget_seconds * STAGE_2_EPOCHS / STAGE_1_EPOCHS,
+        learning_rate=stage_1.learning_rate * STAGE_2_RATE,
+        zero_step_share=0.0,
+        noise=DetectorNoise(),
+        mix=NO_MIX,
+    )
+
+
 PRESETS: dict[str, TrainConfig] = {
     "paper": TrainConfig(),
-    "paper-stage2": TrainConfig(
-        stage=2, steps=STAGE_2_EPOCHS * STEPS_PER_EPOCH, learning_rate=1e-5
-    ),
     "small": TrainConfig(
         network=SMALL_NETWORK,
         steps=20_000,
@@ -153,3 +237,4 @@ PRESETS: dict[str, TrainConfig] = {
 PRESETS["base"] = dataclasses.replace(
     PRESETS["small"], network=BASE_NETWORK, learning_rate=4e-4, precision="bf16"
 )
+PRESETS |= {f"{name}-stage2": stage_two(config) for name, config in list(PRESETS.items())}

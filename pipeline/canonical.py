@@ -13,17 +13,26 @@ from pipeline.kinematics import (
 from pipeline.skeletons import Skeleton
 
 
-def retarget(joints: Float64, target_offsets: Float64, skeleton: Skeleton) -> Float64:
+def retarget(
+    joints: Float64,
+    target_offsets: Float64,
+    skeleton: Skeleton,
+    *,
+    root_scale: float | None = None,
+) -> Float64:
     """Give a motion the target's bone lengths; the leg-length ratio scales the root path.
 
     Args:
         joints: (T, J, 3) source positions.
         target_offsets: (J, 3) bone vectors of the target in its rest pose.
         skeleton: Shared topology.
+        root_scale: Scales the root path instead of the ratio: 1 for a body of the target's size.
     """
-    source = bone_offsets(joints[0], skeleton)
-    legs = list(skeleton.leg_bones)
-    ratio = np.abs(target_offsets[legs]).max(-1).sum() / np.abs(source[legs]).max(-1).sum()
+    ratio = root_scale
+    if ratio is None:
+        source = bone_offsets(joints[0], skeleton)
+        legs = list(skeleton.leg_bones)
+        ratio = np.abs(target_offsets[legs]).max(-1).sum() / np.abs(source[legs]).max(-1).sum()
     rotations = inverse_kinematics(joints, skeleton)
     return forward_kinematics(rotations, joints[:, 0] * ratio, target_offsets, skeleton)
 

@@ -37,34 +37,70 @@ class Statistics:
         return {"mean3": self.mean3, "std3": self.std3, "mean2": self.mean2, "std2": self.std2}
 
 
-@dataclass
-class _Moments:
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and variance of every feature: what merges exactly, before any grouping."""
+
     count: int
-    total: Float64
-    squares: Float64
+    """Feature rows."""
+    mean: Float64
+    """(D,)"""
+    variance: Float64
+    """(D,) of the rows themselves (divided by count), not grouped."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.mean.shape != self.variance.shape or self.mean.ndim != 1:
+            raise ValueError(
+                f"moments of {self.count} rows with mean {self.mean.shape} and variance "
+                f"{self.variance.shape}"
+            )
 
     @staticmethod
-    def of(rows: Iterable[Float32]) -> "_Moments":
-        out: _Moments | None = None
-        for row in rows:
-            x = row.astype(np.float64)
-            part = _Moments(len(x), x.sum(0), (x**2).sum(0))
-            if out is None:
-                out = part
-            else:
-                out.count += part.count
-                out.total += part.total
-                out.squares += part.squares
-        if out is None:
-            raise ValueError("no motion to compute statistics from")
-        return out
+    def of(rows: Iterable[Float32]) -> "Moments":
+        """Moments of all rows of some (T, D) arrays.
 
-    def mean_and_std(self, groups: Mapping[str, slice]) -> tuple[Float32, Float32]:
-        mean = self.total / self.count
-        std = np.sqrt(np.maximum(self.squares / self.count - mean**2, 0.0))
+        Raises:
+            ValueError: There is no array.
+        """
+        return merge_moments(
+            Moments(len(x), x.mean(0, np.float64), x.var(0, np.float64)) for x in rows if len(x)
+        )
+
+    def grouped(self, groups: Mapping[str, slice]) -> tuple[Float32, Float32]:
+        """(D,) mean, and (D,) standard deviation averaged inside each group."""
+        std = np.sqrt(self.variance)
         for where in groups.values():
             std[where] = max(float(std[where].mean()), SMALLEST_STD)
-        return mean.astype(np.float32), std.astype(np.float32)
+        return self.mean.astype(np.float32), std.astype(np.float32)
+
+
+def merge_moments(parts: Iterable[Moments]) -> Moments:
+    """Moments of all rows of all parts together (Chan, Golub and LeVeque 1979).
+
+    Raises:
+        ValueError: No part.
+    """
+    out: Moments | None = None
+    for part in parts:
+        out = part if out is None else _merged(out, part)
+    if out is None:
+        raise ValueError("no motion to compute statistics from")
+    return out
+
+
+def _merged(a: Moments, b: Moments) -> Moments:
+    count = a.count + b.count
+    share = b.count / count
+    apart = b.mean - a.mean
+    variance = a.variance * (1 - share) + b.variance * share + apart**2 * share * (1 - share)
+    return Moments(count, a.mean + apart * share, variance)
+
+
+def grouped_statistics(moments3: Moments, moments2: Moments, skeleton: Skeleton) -> Statistics:
+    """What z-normalises, from moments: one standard deviation per group of features."""
+    mean3, std3 = moments3.grouped(representation3d.field_slices(skeleton))
+    mean2, std2 = moments2.grouped(representation2d.field_slices(skeleton))
+    return Statistics(mean3, std3, mean2, std2)
 
 
 def compute_statistics(
@@ -77,6 +113,4 @@ def compute_statistics(
         features2: (T, D2) per motion and view.
         skeleton: Gives the feature groups that share a standard deviation.
     """
-    mean3, std3 = _Moments.of(features3).mean_and_std(representation3d.field_slices(skeleton))
-    mean2, std2 = _Moments.of(features2).mean_and_std(representation2d.field_slices(skeleton))
-    return Statistics(mean3, std3, mean2, std2)
+    return grouped_statistics(Moments.of(features3), Moments.of(features2), skeleton)

@@ -108,3 +108,16 @@ def recover_joints(features: Float32 | Float64, skeleton: Skeleton) -> Float32:
     joints = quat.rotate(quat.inverse(heading)[:, None], local)
     joints += root[:, None] * np.array([1.0, 0.0, 1.0])
     return np.asarray(np.concatenate([root[:, None], joints], axis=1), dtype=np.float32)
+
+
+def recover_all_joints(features: Float32 | Float64, skeleton: Skeleton) -> Float32:
+    """Global joint positions (T+1, J, 3) from features (T, D3): also the frame after the last row.
+
+    The last frame follows from the last row's velocities, so T+1 positions give T rows and back.
+    """
+    joints = recover_joints(features, skeleton)
+    last = np.asarray(features[-1:], dtype=np.float64)
+    heading, _ = recover_root(np.asarray(features, dtype=np.float64))
+    velocity = last[:, field_slices(skeleton)["velocities"]].reshape(1, -1, 3)
+    step = quat.rotate(quat.inverse(heading[-1:])[:, None], velocity)
+    return np.concatenate([joints, (joints[-1:] + step).astype(np.float32)])

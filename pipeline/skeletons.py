@@ -32,6 +32,10 @@ class Skeleton:
     fps: float
     canonical_lengths: tuple[float, ...] | None = None
     """(J,) bone length to each joint's parent of the data set's target skeleton, or None."""
+    metres_per_unit: float = 1.0
+    """Metres in one of the data set's length units; cameras and errors are in metres."""
+    clip_rows: tuple[int, int] = (40, 199)
+    """Shortest and longest clip that the data set's loaders keep, in feature rows."""
 
     @property
     def n_joints(self) -> int:
@@ -69,6 +73,13 @@ class Skeleton:
         for left, right in self.mirror_pairs:
             order[left], order[right] = right, left
         return tuple(order)
+
+    @cached_property
+    def neck_and_head(self) -> tuple[int, int]:
+        """The last two joints of the chain that goes up from the root: not a leg, not an arm."""
+        feet = {*self.feet_left, *self.feet_right}
+        spine = next(c for c in self.chains if c[0] == 0 and not feet & set(c))
+        return spine[-2], spine[-1]
 
     @property
     def raw_offset_array(self) -> Float64:
@@ -114,6 +125,8 @@ HUMANML3D = Skeleton(
 
 KIT = Skeleton(
     name="kitml21",
+    # Numbered, since the data disagree: the files' facing and feet make 11-15 the right leg, while
+    # the source model calls the same joints left (the files hold its mirror image).
     joint_names=tuple(f"joint{i}" for i in range(21)),
     chains=(
         (0, 11, 12, 13, 14, 15),
@@ -132,6 +145,12 @@ KIT = Skeleton(
     feet_left=(19, 20),
     feet_right=(14, 15),
     contact_threshold=0.05,
-    mirror_pairs=((5, 8), (6, 9), (7, 10), (11, 16), (12, 17), (13, 18), (14, 19), (15, 20)),
+    mirror_pairs=((8, 5), (9, 6), (10, 7), (16, 11), (17, 12), (18, 13), (19, 14), (20, 15)),
     fps=12.5,
+    # Positions of the Master Motor Map at 480 units to 0.75 m, as TEMOS and TMR read the files.
+    metres_per_unit=0.75 / 480.0,
+    clip_rows=(24, 199),
 )  # fmt: skip
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (HUMANML3D, KIT)}
+"""By the name that checkpoints and tables carry."""

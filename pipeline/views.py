@@ -33,21 +33,27 @@ def azimuth_rotation(azimuth_deg: float) -> Float64:
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
 
-def project_view(joints: Float64 | Float32, azimuth_deg: float) -> Float32:
+def project_view(
+    joints: Float64 | Float32, azimuth_deg: float, *, metres_per_unit: float = 1.0
+) -> Float32:
     """2D motion of a 3D motion seen from one azimuth.
 
     Args:
-        joints: (T, J, 3) metres, Y up.
+        joints: (T, J, 3) Y up.
         azimuth_deg: See `azimuth_rotation`.
+        metres_per_unit: Of `joints`, see `Skeleton`: the camera stands some metres away, and in
+            KIT-ML's units the body would reach behind it.
 
     Returns:
         (T, J, 2) in the view's scale (close to metres at the origin), y up, root of frame 0 at 0.
     """
-    p = joints.astype(np.float64) @ azimuth_rotation(azimuth_deg).T + CAMERA_OFFSET
+    metres = joints.astype(np.float64) * metres_per_unit
+    p = metres @ azimuth_rotation(azimuth_deg).T + CAMERA_OFFSET
     uv = -p[..., :2] / (p[..., 2:] * _TAN)
     return np.asarray(uv - uv[0, 0], dtype=np.float32)
 
 
-def four_views(joints: Float64 | Float32) -> Float32:
+def four_views(joints: Float64 | Float32, *, metres_per_unit: float = 1.0) -> Float32:
     """(4, T, J, 2): front, left, back, right."""
-    return np.stack([project_view(joints, 90.0 * view) for view in View])
+    views = (project_view(joints, 90.0 * v, metres_per_unit=metres_per_unit) for v in View)
+    return np.stack(list(views))

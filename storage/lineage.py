@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "crossdiff"
+MOTION_CAPTURE = "motion-capture"
+"""Stands where the rows of labelled videos name their 2D estimator."""
 CHECKOUT = Path(__file__).resolve().parent.parent
 RECIPE_ID_LENGTH = 16
 """Hex digits: 64 bits, plenty for the handful of recipes of a store."""

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -51,6 +52,16 @@ def recipe_id(store: Store, dataset: str) -> str | None:
     snapshot = store.snapshot(DATASETS.name)
     rows = snapshot.read(columns=["dataset", "recipe_id"]).to_pylist()
     return next((row["recipe_id"] for row in rows if row["dataset"] == dataset), None)
+
+
+def all_recipes(store: Store) -> dict[str, dict[str, Any]]:
+    """The recipe of every data set that was begun, with its id as `recipe_id`."""
+    columns = ["dataset", "recipe_id", "recipe_json"]
+    rows = store.snapshot(DATASETS.name).read(columns=columns).to_pylist()
+    return {
+        row["dataset"]: {**json.loads(row["recipe_json"]), "recipe_id": row["recipe_id"]}
+        for row in rows
+    }
 
 
 def recipe_json(snapshot: Snapshot, dataset: str) -> str | None:

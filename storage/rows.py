@@ -15,6 +15,8 @@ from storage.schemas import MOTIONS, TRACKS, VIDEOS
 
 OK, FAILED = "ok", "failed"
 PSEUDO, MOCAP = "pseudo", "mocap"
+VIEWS = 4
+"""Projected views of a motion whose 3D is known."""
 HASH_LENGTH_IN_ID = 16
 """Hex digits of the video's hash in a motion id: 64 bits, no collision in any real collection."""
 NAME_RULE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
@@ -179,7 +181,18 @@ class MotionRow:
     start_s: float | None = None
     px_per_metre: float | None = None
     view_azimuth_deg: float | None = None
+    views2d: Float32 | None = None
+    """(4, T, J, 2) front, left, back, right; None when only `view2d` is known."""
+    features2d_views: Float32 | None = None
+    """(4, T-1, D2)."""
     captions: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    """One text per caption, `word/POS` joined by spaces; empty when not known."""
+    caption_embeddings: Float32 | None = None
+    """(C, D_text)."""
+    text_encoder: str | None = None
+    mirrored: bool | None = None
+    source: str | None = None
     action: str | None = None
     split: str | None = None
     quality_reprojection_error: float | None = None
@@ -205,6 +218,25 @@ class MotionRow:
             raise ValueError(f"source_kind is {self.source_kind!r}, expected pseudo or mocap")
         if (self.source_kind == PSEUDO) != (self.video_hash is not None):
             raise ValueError(f"a {self.source_kind} motion with video_hash {self.video_hash!r}")
+        self._check_views(t, j)
+        self._check_text()
+
+    def _check_views(self, t: int, j: int) -> None:
+        if (self.views2d is None) != (self.features2d_views is None):
+            raise ValueError("views2d and features2d_views come together")
+        if self.views2d is not None and self.features2d_views is not None:
+            _check_shape("views2d", self.views2d.shape, (VIEWS, t, j, 2))
+            want = (VIEWS, *self.features2d.shape)
+            _check_shape("features2d_views", self.features2d_views.shape, want)
+
+    def _check_text(self) -> None:
+        if self.tokens:
+            _check_shape("tokens", (len(self.tokens),), (len(self.captions),))
+        if (self.caption_embeddings is None) != (self.text_encoder is None):
+            raise ValueError("caption_embeddings and text_encoder come together")
+        if self.caption_embeddings is not None:
+            rows = self.caption_embeddings.shape[:1]
+            _check_shape("caption_embeddings", rows, (len(self.captions),))
 
     @staticmethod
     def _check_mask(name: str, mask: Bool | None, features: Float32 | None) -> None:

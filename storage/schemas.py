@@ -135,7 +135,14 @@ MOTIONS = TableSpec(
         Column("feature_mask2d", BOOL, "2D feature rests on known joints.", "", "T-1, D2"),
         Column("px_per_metre", FLOAT32, "Scale from the body to the picture.", "pixels/m"),
         Column("view_azimuth_deg", FLOAT32, "Turn of the view about y; 0 front.", "degrees"),
+        Column("views2d", FLOAT32, "Front, left, back, right.", "as view2d", "4, T, J, 2"),
+        Column("features2d_views", FLOAT32, "As features2d, four views.", "", "4, T-1, D2"),
         Column("captions", list_of(STRING), "Sentences that describe the motion."),
+        Column("tokens", list_of(STRING), "Each caption as word/POS words joined by spaces."),
+        Column("caption_embeddings", FLOAT32, "Of captions, by text_encoder.", "", "C, D_text"),
+        Column("text_encoder", STRING, "Encoder of caption_embeddings; null when there are none."),
+        Column("mirrored", BOOL, "Mirror image of the motion whose id lacks the leading M."),
+        Column("source", STRING, "Where motion capture came from."),
         ACTION,
         Column("split", STRING, "train, val or test; null when not assigned."),
         Column("quality_reprojection_error", FLOAT32, "Mean 2D distance of the lift.", "m"),
@@ -166,5 +173,26 @@ DATASETS = TableSpec(
     ),
 )
 
-TABLES = {spec.name: spec for spec in (DATASETS, TRACKS, MOTIONS, VIDEOS)}
+STATISTICS = TableSpec(
+    name="statistics",
+    doc="One row per training split: moments of its features, from which data sets are merged.",
+    key=("dataset", "set_hash"),
+    unit=("set_hash",),
+    rows_per_group=4096,
+    columns=(
+        DATASET,
+        Column("set_hash", STRING, "Names the motions that were measured.", required=True),
+        Column("joint_set", STRING, "Names the joints.", required=True),
+        Column("motions", INT64, "How many motions were measured.", required=True),
+        Column("count3", INT64, "3D feature rows.", "frames", required=True),
+        Column("mean3", list_of(FLOAT64), "(D3,) mean of features3d.", required=True),
+        Column("variance3", list_of(FLOAT64), "(D3,) variance, not grouped.", required=True),
+        Column("count2", INT64, "2D feature rows of the four views.", "frames", required=True),
+        Column("mean2", list_of(FLOAT64), "(D2,) mean of features2d_views.", required=True),
+        Column("variance2", list_of(FLOAT64), "(D2,) variance, not grouped.", required=True),
+        Column("created_at", TIMESTAMP, "When measured, UTC.", required=True, volatile=True),
+    ),
+)
+
+TABLES = {spec.name: spec for spec in (DATASETS, STATISTICS, TRACKS, MOTIONS, VIDEOS)}
 """In the order they are created: videos last, since its presence marks a whole store."""

@@ -43,7 +43,7 @@ def test_what_is_saved_comes_back(folder, statistics):
     assert loaded.masks_padding
     assert loaded.about == {"step": 7}
     assert sorted(p.name for p in folder.iterdir()) == [
-        "config.json", "model.safetensors", "stats.safetensors",
+        "README.md", "config.json", "model.safetensors", "stats.safetensors",
     ]  # fmt: skip
 
 

@@ -1,28 +1,26 @@
-"""The training loop: it learns, and nothing that interrupts it changes what it learns."""
+"""The training loop: it learns what its stage says, and says what it did."""
 
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
+import re
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
+from synthetic_motion import random_motions
+from training_runs import assert_same_run, changed, logged, silent
 from training_victim import TINY, TINY_NETWORK, tiny_data
 
 import models.training
 from models.checkpoint import load_checkpoint
 from models.losses import PathWeights
-from models.run_state import Run, start_run
+from models.pose_mix import PoseMix
+from models.run_state import start_run
 from models.train_config import PRESETS, TrainConfig
-from models.train_step import learning_rate
+from models.train_step import Fixed, learning_rate
 from models.training import train
+from models.training_data import build_bank
 from pipeline.skeletons import HUMANML3D
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
@@ -33,25 +31,6 @@ def on_cpu(monkeypatch):
 @pytest.fixture(scope="module")
 def data():
     return tiny_data()
-
-
-def silent(_message: str) -> None:
-    return None
-
-
-def changed(**fields) -> TrainConfig:
-    return dataclasses.replace(TINY, **fields)
-
-
-def assert_same_run(ours: Run, wanted: Run) -> None:
-    assert ours.step == wanted.step
-    for part in ("network", "averaged"):
-        states = (getattr(run, part).state_dict() for run in (ours, wanted))
-        torch.testing.assert_close(*states, atol=1e-6, rtol=0)
-
-
-def logged(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "validation.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -77,79 +56,6 @@ def test_every_paths_loss_and_the_lifting_error_fall(data, tmp_path):
     assert record["pa_mpjpe_mm"] < errors.pa_mpjpe_mm
 
 
-def test_interrupted_and_resumed_equals_unbroken(data, unbroken, tmp_path):
-    def interrupt(message: str) -> None:
-        if message.startswith("step 7/"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(TINY, *data, tmp_path, say=interrupt)
-    run = train(TINY, *data, tmp_path, resume=True, say=silent)
-    wanted, wanted_out = unbroken
-    assert_same_run(run, wanted)
-    assert [r["step"] for r in logged(tmp_path)] == [4, 8, 12]
-    assert logged(tmp_path)[-1] == pytest.approx(logged(wanted_out)[-1], rel=1e-5)
-
-
-def test_killed_and_resumed_equals_unbroken(data, unbroken, tmp_path):
-    """kill -9 from outside, between two steps, after one save."""
-    out = tmp_path / "run"
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-    victim = subprocess.Popen(
-        [sys.executable, str(HERE / "training_victim.py"), str(out), "0.3"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert victim.stdout is not None
-    with victim:
-        for line in victim.stdout:
-            if line.startswith("step 6/"):
-                victim.send_signal(signal.SIGKILL)
-                break
-    assert victim.returncode == -signal.SIGKILL
-    said: list[str] = []
-    run = train(TINY, *data, out, resume=True, say=said.append)
-    assert said[0] == "resuming at step 4"
-    assert_same_run(run, unbroken[0])
-
-
-def test_two_processes_end_with_the_same_weights(tmp_path):
-    """In Stage II, where half of the network gets no gradient."""
-    command = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    done = subprocess.run(
-        [sys.executable, *command, str(HERE / "training_victim.py"), str(tmp_path), "0", "2"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    lines = done.stdout.splitlines()
-    weights = [line for line in lines if line.startswith("weights ")]
-    assert len(weights) == 2
-    assert len(set(weights)) == 1
-    assert sum(line.startswith("step 12/") for line in lines) == 1
-    assert [r["step"] for r in logged(tmp_path)] == [4, 8, 12]
-
-
-def test_killed_between_log_and_state_repeats_the_step_without_a_second_log_line(
-    data, unbroken, tmp_path, monkeypatch
-):
-    def die(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(models.training, "save_state", die)
-        train(TINY, *data, tmp_path, say=silent)
-    with (tmp_path / "validation.jsonl").open("a") as log:
-        log.write('{"step": 8, "mpj')  # and the log itself cut off
-    run = train(TINY, *data, tmp_path, resume=True, say=silent)
-    assert [r["step"] for r in logged(tmp_path)] == [4, 8, 12]
-    assert_same_run(run, unbroken[0])
-
-
 def test_dropout_stays_on_after_validation(data, tmp_path, monkeypatch):
     """Regression: the published loop never leaves eval mode after its first evaluation."""
     training, validating = [], []
@@ -172,36 +78,6 @@ def test_dropout_stays_on_after_validation(data, tmp_path, monkeypatch):
     assert validating == [False] * 4
 
 
-def test_time_limit_stops_cleanly_and_the_run_goes_on(data, unbroken, tmp_path):
-    run = train(TINY, *data, tmp_path, max_minutes=0.0, say=silent)
-    assert run.step == 1
-    run = train(TINY, *data, tmp_path, resume=True, say=silent)
-    assert_same_run(run, unbroken[0])
-
-
-def test_resuming_with_another_configuration_is_refused(data, unbroken):
-    """And leaves the run as it was: the message points at the config.json beside it."""
-    _, out = unbroken
-    before = {f: (out / f).read_bytes() for f in ("config.json", "state.pt", "validation.jsonl")}
-    with pytest.raises(ValueError, match="belongs to another configuration; resume with") as error:
-        train(changed(learning_rate=1e-5), *data, out, resume=True, say=silent)
-    assert len(str(error.value).splitlines()) == 1
-    assert before == {f: (out / f).read_bytes() for f in before}
-
-
-def test_a_folder_that_holds_a_run_is_refused_without_resume(data, unbroken):
-    with pytest.raises(ValueError, match=r"already holds a training run; add --resume or choose"):
-        train(TINY, *data, unbroken[1], say=silent)
-
-
-def test_a_damaged_state_is_refused_with_a_sentence(data, unbroken, tmp_path):
-    whole = (unbroken[1] / "state.pt").read_bytes()
-    for content in (whole[: len(whole) // 2], b"", b"not a checkpoint"):
-        (tmp_path / "state.pt").write_bytes(content)
-        with pytest.raises(ValueError, match=r"state\.pt is damaged; train into another --out"):
-            train(TINY, *data, tmp_path, resume=True, say=silent)
-
-
 def test_the_configuration_is_on_disk_before_the_first_step(data, tmp_path, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
@@ -209,9 +85,10 @@ def test_the_configuration_is_on_disk_before_the_first_step(data, tmp_path, monk
     monkeypatch.setattr(models.training, "train_step", die)
     with pytest.raises(KeyboardInterrupt):
         train(TINY, *data, tmp_path, say=silent)
-    assert json.loads((tmp_path / "config.json").read_text()) == json.loads(
-        json.dumps(TINY.to_json())
-    )
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert TrainConfig.from_json(saved["train"]) == TINY
+    assert models.training.read_run(tmp_path) is None, "no step was saved: nothing to resume"
+    assert (tmp_path / "stats.safetensors").exists()
 
 
 def test_checkpoints_hold_the_averaged_weights_and_say_what_made_them(unbroken):
@@ -246,15 +123,6 @@ def test_stage_two_trains_only_the_3d_path_from_given_weights(data, unbroken, tm
         assert moved == (id(parameter) not in own2), name
 
 
-def test_resuming_does_not_start_over_from_the_initial_weights(data, unbroken, tmp_path):
-    start = unbroken[0].averaged.state_dict()
-    config = changed(steps=3)
-    whole = train(config, *data, tmp_path / "whole", initial=start, say=silent)
-    train(config, *data, tmp_path / "parts", initial=start, max_minutes=0.0, say=silent)
-    parts = train(config, *data, tmp_path / "parts", initial=start, resume=True, say=silent)
-    assert_same_run(parts, whole)
-
-
 def test_two_seeds_differ_and_one_seed_repeats(data, tmp_path):
     first, again, other = (
         train(changed(seed=seed, steps=1), *data, tmp_path / name, say=silent)
@@ -269,6 +137,37 @@ def test_a_window_longer_than_every_motion_is_refused_when_bucketed(data, tmp_pa
     config = changed(network=network, windows=(16, 90), bucketed=True)
     with pytest.raises(ValueError, match="no training motion has 90 frames"):
         train(config, *data, tmp_path, say=silent)
+
+
+def test_each_part_of_a_step_is_timed(data, tmp_path):
+    config = changed(steps=6, log_every=2)
+    run = train(config, *data, tmp_path, say=silent)
+    split = run.split.milliseconds()
+    assert list(split) == ["data", "forward", "backward", "optimizer"]
+    assert all(value > 0 for value in split.values())
+    assert run.split.steps == 3
+    assert sum(split.values()) / 1000 * 3 < run.seconds
+
+
+def test_progress_tells_speed_and_the_time_left(data, tmp_path):
+    said: list[str] = []
+    train(changed(steps=4, log_every=2), *data, tmp_path, say=said.append)
+    lines = [line for line in said if line.startswith("step ")]
+    pattern = r"step [24]/4  \d+\.\d it/s  ETA 0:00:\d\d  3d->3d \d+\.\d{4}, 2d->3d "
+    assert len(lines) == 2
+    assert all(re.match(pattern, line) for line in lines), lines
+
+
+def test_motions_too_short_for_any_window_are_told_and_long_ones_are_cropped(data, tmp_path):
+    """Regression: the published loop drops clips under 40 and over 196 frames without a word."""
+    motions = random_motions([3, 30, 70, 45])
+    bank = build_bank(motions, TINY_NETWORK.text_dim)
+    said: list[str] = []
+    config = changed(steps=1, windows=(16,))
+    train(config, bank, *data[1:], tmp_path / "a", say=said.append)
+    assert said[0].startswith("1 of 4 training motions are left out: shorter than 16 frames")
+    run = start_run(config, data[2], torch.device("cpu"), HUMANML3D)
+    assert Fixed.create(run, bank, torch.device("cpu")).eligible[16].tolist() == [1, 2, 3]
 
 
 def test_learning_rate_warms_up_and_falls():
@@ -318,6 +217,11 @@ def test_small_preset_stays_under_five_million_parameters():
         ({"windows": ()}, "windows must lie in"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"text_drop": 1.5}, "text_drop must lie in 0..1"),
+        ({"learning_rate": 0.0}, "learning_rate 0.0 must be positive"),
+        ({"gradient_clip": -1.0}, "gradient_clip -1.0 not negative"),
+        ({"fraction_3d": 0.0}, "fraction_3d must be above 0 and at most 1"),
+        ({"only_3d": True, "stage": 2}, "only_3d is Stage I without 2D"),
+        ({"fraction_3d": 0.5, "mix": PoseMix(share=0.5)}, "mixing motions reads their 3D"),
     ],
 )
 def test_impossible_configurations_are_refused_with_a_sentence(fields, sentence):

@@ -9,17 +9,10 @@ import torch
 from synthetic_motion import random_motions
 from training_victim import TINY
 
-from models.augment import (
-    CameraAugmentation,
-    DetectorNoise,
-    crop_motions,
-    feature_mask,
-    make_batch,
-    project,
-    view_features,
-)
+from models.augment import CameraAugmentation, crop_motions, make_batch
+from models.detector_noise import DetectorNoise
 from models.diffusion import ForwardProcess
-from models.losses import masked_mse, path_losses
+from models.projection import feature_mask, project, view_features
 from models.train_step import noised_inputs
 from models.training_data import (
     build_bank,
@@ -259,26 +252,6 @@ def test_text_is_dropped_with_the_given_probability(bank):
     inputs, _ = inputs_of(bank, batch, text_drop=0.1)
     dropped = ~inputs["text"].any(dim=1)
     assert dropped.float().mean() == pytest.approx(0.1, abs=0.03)
-
-
-def test_the_loss_looks_at_valid_frames_only_and_weighs_samples_alike():
-    target, valid = torch.zeros(2, 4, 3), torch.tensor([[1, 1, 1, 1], [1, 0, 0, 0]]).bool()
-    predicted = torch.ones(2, 4, 3)
-    predicted[1, 0] = 3.0
-    predicted[1, 1:] = 1e6
-    weight = torch.ones(3)
-    assert masked_mse(predicted, target, valid, weight).item() == pytest.approx((1 + 9) / 2)
-    weighted = masked_mse(predicted, target, valid, torch.tensor([3.0, 0.0, 0.0]))
-    assert weighted.item() == pytest.approx((1 + 9) / 2)
-
-
-def test_each_path_is_measured_against_its_own_target():
-    x3, x2, valid = torch.zeros(1, 2, 263), torch.ones(1, 2, 134), torch.ones(1, 2).bool()
-    outputs = {"2d->3d": x3 + 2, "3d->2d": x2 + 3, "2d->2d": x2, "3d->3d": x3 + 1}
-    losses = path_losses(outputs, x3, x2, valid, torch.ones(263))
-    assert {k: float(v) for k, v in losses.items()} == {
-        "2d->3d": 4.0, "3d->2d": 9.0, "2d->2d": 0.0, "3d->3d": 1.0,
-    }  # fmt: skip
 
 
 def test_embeddings_of_another_width_are_refused():

@@ -1,20 +1,22 @@
-"""A tiny training run in its own process, to be killed: `training_victim.py OUT SECONDS [STAGE]`.
+"""A tiny training run in its own process, to be killed: `training_victim.py OUT SECONDS|both`.
 
-Prints each progress line and then waits SECONDS, so that a test can strike between two steps. At
-the end it prints a digest of the weights it ended with.
+Prints each progress line and then waits SECONDS, so that a test can strike between two steps.
+`both` is for several processes: it trains both stages and prints digests of the weights.
 """
 
 import dataclasses
 import hashlib
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from synthetic_motion import random_motions
 
-from models.augment import CameraAugmentation, DetectorNoise
+from models.augment import CameraAugmentation
+from models.detector_noise import DetectorNoise
 from models.network import NetworkConfig
+from models.run_state import Run
 from models.train_config import TrainConfig
 from models.training import train
 from models.training_data import MotionBank, build_bank, training_statistics
@@ -43,6 +45,8 @@ TINY = TrainConfig(
     validate_every=4,
 )
 """Every option that carries state from step to step is on."""
+ONE_STEP = dataclasses.replace(TINY, steps=1, gradient_clip=0.0, ema_decay=0.0)
+"""Shows the gradient: nothing clips or averages it."""
 
 
 def tiny_data() -> tuple[MotionBank, MotionBank, Statistics]:
@@ -55,18 +59,38 @@ def tiny_data() -> tuple[MotionBank, MotionBank, Statistics]:
     )
 
 
-def main(out: Path, pause: float, stage: Literal[1, 2] = 1) -> None:
-    """Train TINY into `out`, pausing after each line."""
+def say_then_wait(pause: float) -> Callable[[str], None]:
+    """Prints a line, and gives a test the time to strike."""
 
     def say(message: str) -> None:
         print(message, flush=True)
         time.sleep(pause)
 
-    config = dataclasses.replace(TINY, stage=stage)
-    run = train(config, *tiny_data(), out, resume=True, say=say)
+    return say
+
+
+def digest(run: Run) -> str:
+    """Names the weights that a run ended with."""
     state = b"".join(v.numpy().tobytes() for v in run.network.state_dict().values())
-    print(f"weights {hashlib.sha256(state).hexdigest()}\n", end="", flush=True)
+    return hashlib.sha256(state).hexdigest()
+
+
+def main(out: Path, pause: float) -> None:
+    """Train TINY into `out`, pausing after each line."""
+    train(TINY, *tiny_data(), out, resume=True, say=say_then_wait(pause))
+
+
+def both_stages(out: Path) -> None:
+    """Stage II, where half of the network gets no gradient, and one plain step of Stage I."""
+    data = tiny_data()
+    second = train(dataclasses.replace(TINY, stage=2), *data, out / "2", say=say_then_wait(0))
+    first = train(ONE_STEP, *data, out / "1", say=say_then_wait(0))
+    encoder = "models.text_encoder" in sys.modules
+    print(f"weights {digest(second)} {digest(first)} encoder {encoder}\n", end="", flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]), 2 if sys.argv[3:] == ["2"] else 1)
+    if sys.argv[2] == "both":
+        both_stages(Path(sys.argv[1]))
+    else:
+        main(Path(sys.argv[1]), float(sys.argv[2]))

@@ -6,17 +6,38 @@ from flows.commands.outcome import Outcome
 
 
 def evaluate_lift(
-    data: Path, checkpoint: Path | None = None, split: str = "test", json: bool = False
+    data: str,
+    checkpoint: Path | None = None,
+    split: str = "test",
+    datasets: tuple[str, ...] = (),
+    noise: bool = False,
+    azimuths: float | None = None,
+    by_action: bool = False,
+    by_joint: bool = False,
+    seed: int = 1,
+    out: Path | None = None,
+    json: bool = False,
 ) -> Outcome:
     """Measure the 2D-to-3D lift on motion capture, beside a mean pose and a linear regressor.
 
     Args:
-        data: Folder that `crossdiff prepare` wrote.
+        data: Store that `crossdiff prepare` wrote, URL or URL@version; or a folder with a snapshot.
         checkpoint: Checkpoint folder; default: the weights that come with the package.
         split: train, val or test.
+        datasets: Only these data sets of the store; default: all.
+        noise: Measure also with detector-like noise (2 % of body height on every joint in every
+            frame, 10 % of joints missing), straight and after ingestion's cleaning.
+        azimuths: Measure also at every azimuth this many degrees apart, e.g. 15.
+        by_action: Show the worst and best actions too; JSON and --out always hold all.
+        by_joint: Show every joint too; JSON and --out always hold it.
+        seed: Seed of the noise.
+        out: Write all tables to this Markdown file.
         json: Print one JSON object on stdout instead of text.
     """
-    from flows.evaluate import run_lift_evaluation  # noqa: PLC0415
+    from flows.evaluate import LiftQuestion, run_lift_evaluation  # noqa: PLC0415
 
-    result, lines = run_lift_evaluation(data, checkpoint, split)
+    asked = LiftQuestion(
+        data, checkpoint, split, datasets, noise, azimuths, by_action, by_joint, seed, out
+    )
+    result, lines = run_lift_evaluation(asked)
     return Outcome(result, lines)

@@ -7,7 +7,7 @@ from pipeline.arrays import AnyFloat, Float64, UInt8
 from pipeline.render import canvas
 from pipeline.render.camera import FollowCamera
 from pipeline.render.palette import BACKDROP, GRID, PATH_AHEAD, PATH_BEHIND, SHADOW, mix
-from pipeline.skeletons import HUMANML3D
+from pipeline.skeletons import HUMANML3D, Skeleton
 
 CELL_M = 0.5
 """Every second line is a full metre and drawn stronger."""
@@ -50,14 +50,20 @@ def draw_path(image: UInt8, camera: FollowCamera, frame: float, root: AnyFloat) 
     canvas.path(image, pixels[: now + 1], PATH_BEHIND, 2.0)
 
 
-def draw_shadow(image: UInt8, camera: FollowCamera, frame: float, joints: Float64) -> None:
-    """Darken the floor under the body, as by light from straight above; `joints` (22, 3) metres."""
+def draw_shadow(
+    image: UInt8,
+    camera: FollowCamera,
+    frame: float,
+    joints: Float64,
+    skeleton: Skeleton = HUMANML3D,
+) -> None:
+    """Darken the floor under the body, as by light from straight above; `joints` (J, 3) metres."""
     pixels, depth = camera.project(joints * np.array([1.0, 0.0, 1.0]), frame)
     if not np.isfinite(depth).all():
         return
     rows, columns = -(-image.shape[0] // SHADOW_COARSE), -(-image.shape[1] // SHADOW_COARSE)
     mask: UInt8 = np.zeros((rows, columns), np.uint8)
-    for parent, child in HUMANML3D.bones:
+    for parent, child in skeleton.bones:
         width = SHADOW_LIMB_M * camera.focal_px / float(depth[child]) / SHADOW_COARSE
         ends = pixels[[parent, child]] / SHADOW_COARSE
         canvas.line(mask, ends[0], ends[1], (255, 255, 255), width)

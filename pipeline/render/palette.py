@@ -5,7 +5,7 @@ from enum import Enum
 from functools import lru_cache
 
 from pipeline.pose.joint_sets import JOINT_SETS
-from pipeline.skeletons import HUMANML3D
+from pipeline.skeletons import SKELETONS, Skeleton
 
 Colour = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
@@ -55,19 +55,30 @@ def limb_of(joint: str) -> Limb:
     return Limb.TRUNK
 
 
+def skeleton_limbs(skeleton: Skeleton) -> tuple[Limb, ...]:
+    """The limb of each joint, by its side and by whether its chain ends in a foot."""
+    feet = {*skeleton.feet_left, *skeleton.feet_right}
+    legs = {joint for chain in skeleton.chains if feet & set(chain) for joint in chain}
+    limbs = [Limb.TRUNK] * skeleton.n_joints
+    for left, right in skeleton.mirror_pairs:
+        limbs[left] = Limb.LEFT_LEG if left in legs else Limb.LEFT_ARM
+        limbs[right] = Limb.RIGHT_LEG if right in legs else Limb.RIGHT_ARM
+    return tuple(limbs)
+
+
 @lru_cache
 def rig(joint_set: str) -> Rig:
-    """What to draw for a joint set: HumanML3D's 22 joints or any detector's.
+    """What to draw for a joint set: a data set's skeleton (by its name) or any detector's.
 
     Raises:
         ValueError: No joint set has this name.
     """
-    if joint_set == HUMANML3D.name:
-        limbs = tuple(limb_of(name) for name in HUMANML3D.joint_names)
+    if joint_set in SKELETONS:
+        bones, limbs = SKELETONS[joint_set].bones, skeleton_limbs(SKELETONS[joint_set])
         # A bone belongs to the limb that it leads into: pelvis to left hip is the left leg's.
-        return HUMANML3D.bones, tuple(limbs[child] for _, child in HUMANML3D.bones), limbs
+        return bones, tuple(limbs[child] for _, child in bones), limbs
     if joint_set not in JOINT_SETS:
-        known = ", ".join(sorted([*JOINT_SETS, HUMANML3D.name]))
+        known = ", ".join(sorted([*JOINT_SETS, *SKELETONS]))
         raise ValueError(f"cannot draw joint set {joint_set!r}: known are {known}")
     found = JOINT_SETS[joint_set]
     limbs = tuple(limb_of(name) for name in found.joints)

@@ -1,0 +1,258 @@
+"""The lift report's tables: they agree with each other, and people can read them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from synthetic_motion import random_motions
+from training_victim import TINY_NETWORK
+
+from flows.cli import main
+from models.checkpoint import Checkpoint, save_checkpoint
+from models.evaluate_lift import FOUR_VIEWS, LiftPlan, azimuth_sweep, evaluate_lift
+from models.lift import lift
+from models.lift_report import LiftReport
+from models.lift_tables import (
+    action_table,
+    as_markdown,
+    as_text,
+    azimuth_tables,
+    joint_table,
+    report_markdown,
+    report_text,
+)
+from models.network import CrossDiff
+from models.noisy_view import NoiseLevel
+from models.training_data import training_statistics, write_motions
+from pipeline.normalisation import Statistics
+from pipeline.skeletons import HUMANML3D, KIT
+from pipeline.view_cleaning import clean_view
+
+METRICS = ("mpjpe_mm", "body_mpjpe_mm", "pa_mpjpe_mm")
+MEASURED = [
+    replace(motion, motion_id=f"t{i}", action=action, split="test")
+    for i, (motion, action) in enumerate(
+        zip(random_motions([60, 45, 30, 38]), ("walk", "jump", "walk", ""), strict=True)
+    )
+]
+TRAINING = random_motions([60, 60, 45, 30])
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    torch.manual_seed(0)
+    network = CrossDiff(TINY_NETWORK).eval()
+    return Checkpoint(network, training_statistics(TRAINING), HUMANML3D, "t", True)
+
+
+def doubled(checkpoint, features, mask):
+    """A variant of the lift that must not be mistaken for the lift."""
+    lifted = lift(checkpoint, features, mask)
+    return replace(lifted, joints=2 * lifted.joints)
+
+
+@pytest.fixture(scope="module")
+def report(checkpoint) -> LiftReport:
+    plan = LiftPlan(
+        sweep=(0.0, 45.0, 90.0, 180.0, 270.0),
+        noise=NoiseLevel(),
+        clean=clean_view,
+        lifts={"crossdiff": lift, "crossdiff_doubled": doubled},
+    )
+    return evaluate_lift(checkpoint, MEASURED, TRAINING, plan)
+
+
+def reports_of(report):
+    return [m for methods in report.conditions.values() for m in methods.values()]
+
+
+def test_every_condition_holds_every_method(report):
+    assert list(report.conditions) == ["clean", "noise", "noise_cleaned"]
+    for methods in report.conditions.values():
+        assert list(methods) == ["crossdiff", "crossdiff_doubled", "mean_pose", "linear"]
+
+
+def test_the_sweep_equals_the_views_where_they_meet(report):
+    for name, method in ((n, m) for c in report.conditions.values() for n, m in c.items()):
+        if name == "mean_pose":
+            assert method.by_azimuth == {}
+            continue
+        assert list(method.by_azimuth) == ["0", "45", "90", "180", "270"]
+        for view in FOUR_VIEWS:
+            assert method.by_azimuth[f"{view:g}"] == method.by_view[f"{view:g}"]
+    assert report.methods["crossdiff"].by_azimuth["45"] != report.methods["crossdiff"].by_view["90"]
+
+
+def test_a_sweep_changes_nothing_else(checkpoint, report):
+    alone = evaluate_lift(checkpoint, MEASURED, TRAINING)
+    for name in ("crossdiff", "mean_pose", "linear"):
+        assert alone.methods[name] == replace(report.methods[name], by_azimuth={})
+
+
+def test_overall_is_the_frame_weighted_mean_over_actions_and_the_mean_over_joints(report):
+    counts = {name: count.frames for name, count in report.actions.items()}
+    assert counts == {"(none)": 37, "jump": 44, "walk": 59 + 29}
+    assert sum(counts.values()) == report.frames
+    for method in reports_of(report):
+        assert set(method.by_action) == set(counts)
+        for metric in METRICS:
+            overall = getattr(method.overall, metric)
+            by_action = [getattr(method.by_action[name], metric) for name in counts]
+            weighted = np.average(by_action, weights=list(counts.values()))
+            assert overall == pytest.approx(weighted)
+            joints = [getattr(e, metric) for e in method.by_joint.values()]
+            assert overall == pytest.approx(np.mean(joints))
+            views = [getattr(e, metric) for e in method.by_view.values()]
+            assert overall == pytest.approx(np.mean(views))
+
+
+def test_the_root_is_where_it_is_before_alignment_only(report):
+    pelvis = report.methods["crossdiff"].by_joint["pelvis"]
+    assert pelvis.mpjpe_mm == 0.0
+    assert pelvis.pa_mpjpe_mm > 0.0
+
+
+def test_a_variant_is_measured_beside_the_lift(report):
+    plain, variant = (report.methods[n].overall for n in ("crossdiff", "crossdiff_doubled"))
+    assert variant.mpjpe_mm > plain.mpjpe_mm
+    assert variant.pa_mpjpe_mm == pytest.approx(plain.pa_mpjpe_mm)  # scale is aligned away
+    assert variant.body_mpjpe_mm == plain.body_mpjpe_mm  # from the features, which are the same
+
+
+def test_noise_hurts_and_the_linear_baseline_is_fitted_on_it(report):
+    clean, noisy = (report.conditions[c]["linear"].overall for c in ("clean", "noise"))
+    assert noisy.pa_mpjpe_mm > clean.pa_mpjpe_mm
+    # Fitted on clean views it would be lost; fitted on noisy ones it is no worse than no input.
+    mean = report.conditions["noise"]["mean_pose"].overall
+    assert noisy.pa_mpjpe_mm < mean.pa_mpjpe_mm
+    again = report.conditions["clean"]["mean_pose"].overall
+    assert mean.pa_mpjpe_mm == pytest.approx(again.pa_mpjpe_mm)
+
+
+def test_the_same_seed_gives_the_same_report(checkpoint):
+    def noisy(seed, motions):
+        plan = LiftPlan(noise=NoiseLevel(seed=seed))
+        return evaluate_lift(checkpoint, motions, TRAINING, plan).conditions["noise"]["crossdiff"]
+
+    first = noisy(1, MEASURED)
+    assert noisy(1, MEASURED) == first
+    assert noisy(2, MEASURED).overall != first.overall
+    # A motion's noise does not depend on which others are measured.
+    alone = noisy(1, MEASURED[1:2])
+    assert alone.overall == alone.by_action["jump"] == first.by_action["jump"]
+
+
+@pytest.mark.parametrize("step", [0.0, -15.0, 0.5, 200.0, float("nan")])
+def test_a_senseless_step_is_refused(step):
+    with pytest.raises(ValueError, match="azimuths must be 1 to 180 degrees apart"):
+        azimuth_sweep(step)
+
+
+def test_fifteen_degrees_are_the_issues_azimuths():
+    assert azimuth_sweep(15.0) == tuple(range(0, 360, 15))
+
+
+def test_tables_are_aligned_text(report):
+    lines = report_text(report, by_action=True, by_joint=True)
+    assert lines[0] == "4 motions, 169 frames, root aligned, millimetres"
+    rows = lines[1 : 2 + 3 * 4 * 5]
+    assert len({len(line) for line in rows}) == 1
+    assert rows[0].split() == ["2D", "method", "view", "MPJPE", "in", "body", "frame", "PA-MPJPE"]
+    short = report_text(report, by_action=False, by_joint=False)
+    assert not any("pelvis" in line or "walk" in line for line in short)
+    assert len(azimuth_tables(report)) == 3
+    assert len(joint_table(report).rows) == 22
+
+
+def test_a_long_list_of_actions_shows_both_ends_and_says_so(report):
+    method = report.methods["crossdiff"]
+    names = [f"action{i:02d}" for i in range(30)]
+    errors = {
+        n: replace(method.overall, pa_mpjpe_mm=float(i)) for i, n in enumerate(reversed(names))
+    }
+    many = replace(
+        report,
+        conditions={"clean": {"crossdiff": replace(method, by_action=errors)}},
+        actions=dict.fromkeys(names, report.actions["walk"]),
+    )
+    short, whole = action_table(many, short=True), action_table(many, short=False)
+    assert [row[0] for row in whole.rows] == names
+    assert [row[0] for row in short.rows] == names[:10] + names[-5:]
+    assert "15 between not shown" in short.title
+    assert "not shown" not in whole.title
+
+
+def test_markdown_keeps_a_bar_and_a_tag_inside_their_cell(report):
+    table = joint_table(report)
+    hostile = replace(table, rows=(("a|b <script>\nc", *table.rows[0][1:]),))
+    line = as_markdown(hostile)[4]
+    assert line.startswith("| a\\|b &lt;script> c | ")
+    assert line.replace("\\|", "").count("|") == len(table.head) + 1
+    text = report_markdown(report, ["a line"])
+    assert text.startswith("- a line\n")
+    for title in ("By azimuth", "By action", "By joint"):
+        assert f"**{title}" in text
+    assert as_text(table)[0] == table.title
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory, checkpoint) -> Path:
+    """A snapshot folder and a checkpoint, as a user has them."""
+    folder = tmp_path_factory.mktemp("lift")
+    mirrored = replace(MEASURED[0], motion_id="Mt0", mirrored=True)
+    write_motions([*TRAINING, *MEASURED, mirrored], folder / "set" / "motions.parquet")
+    save_checkpoint(
+        folder / "best", checkpoint.network, checkpoint.statistics, HUMANML3D,
+        masks_padding=True, about={},
+    )  # fmt: skip
+    return folder
+
+
+def test_the_command_measures_a_snapshot_and_writes_markdown(snapshot, capsys):
+    out = snapshot / "new" / "card.md"
+    where = ["--data", str(snapshot / "set"), "--checkpoint", str(snapshot / "best")]
+    asked = ["--noise", "--azimuths", "90", "--out", str(out), "--json"]
+    assert main(["evaluate-lift", *where, *asked]) == 0
+    told = capsys.readouterr()
+    record = json.loads(told.out)
+    assert (record["motions"], record["split"], record["out"]) == (4, "test", str(out))
+    assert record["checkpoint_id"].startswith("best-")
+    assert record["noise_level"] == {"jitter": 0.02, "missing": 0.1, "seed": 1}
+    assert set(record["noise"]["crossdiff"]["by_azimuth"]) == {"0", "90", "180", "270"}
+    assert "noise_cleaned" in record
+    text = out.read_text()
+    assert "**By joint, millimetres**" in text
+    assert record["checkpoint_id"] in text
+    assert list(out.parent.iterdir()) == [out]
+    assert "lift, clean" in told.err  # progress
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--split", "val"], "has no motion with known 3D in the split val"),
+        (["--azimuths", "0"], "azimuths must be 1 to 180 degrees apart, got 0"),
+        (["--datasets", "cmu"], "it has no data sets to choose"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(snapshot, capsys, arguments, sentence):
+    data, best = str(snapshot / "set"), str(snapshot / "best")
+    status = main(["evaluate-lift", "--data", data, "--checkpoint", best, *arguments])
+    assert status == 2
+    told = capsys.readouterr().err
+    assert told.startswith("crossdiff: ")
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+
+
+def test_another_skeleton_is_refused(snapshot, tmp_path, capsys):
+    config = replace(TINY_NETWORK, dim3=KIT.dim3, dim2=KIT.dim2)
+    widths = [np.ones(n, np.float32) for n in (KIT.dim3, KIT.dim3, KIT.dim2, KIT.dim2)]
+    best = tmp_path / "kit"
+    save_checkpoint(best, CrossDiff(config), Statistics(*widths), KIT, masks_padding=True, about={})
+    data = str(snapshot / "set")
+    assert main(["evaluate-lift", "--data", data, "--checkpoint", str(best)]) == 2
+    assert "holds humanml3d22 motions, but the checkpoint lifts kitml21" in capsys.readouterr().err
