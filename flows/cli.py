@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
             "humanml3d": prepare.humanml3d,
             "kitml": prepare.kitml,
             "bvh": prepare.bvh,
+            "snapshot": prepare.snapshot,
         },
     ),
     "checkpoint": (

@@ -4,14 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from flows.progress import say
 from flows.train_options import TrainOptions, check, configure, starting_point
 from flows.training_sets import TrainingSet, open_training_set
 from models.checkpoint import Checkpoint, load_checkpoint
 from models.crop_windows import fit_windows, longest_rows
-from models.known_3d import known_3d, without_hidden_3d
+from models.known_3d import known_3d, shown_3d, without_hidden_3d
 from models.run_state import Run, statistics_hash
 from models.text_encoder import same_encoder
 from models.train_config import TrainConfig
@@ -43,6 +41,8 @@ def run_training(options: TrainOptions) -> dict[str, Any]:
     if initial is not None:
         _fits(initial, data, options)
     config = _with_windows(configure(start, options, initial), data)
+    if config.mix != start.mix:
+        say("motions are not mixed: that would read the 3D which --fraction-3d hides")
     if initial is None:
         config = _fitted(config, data)
     statistics = _statistics(data, config) if initial is None else initial.statistics
@@ -167,7 +167,6 @@ def _train(
     about: dict[str, Any],
     initial: Checkpoint | None,
 ) -> dict[str, Any]:
-    known = known_3d(data.motions["train"], config)
     training, validation = (
         build_bank(data.motions[split], config.network.text_dim, data.skeleton) for split in SPLITS
     )
@@ -179,7 +178,7 @@ def _train(
         options.out,
         resume=options.resume,
         initial=None if initial is None else initial.network.state_dict(),
-        has_3d=None if known.all() else torch.from_numpy(known),
+        has_3d=shown_3d(data.motions["train"], config),
         about=about,
         max_minutes=options.max_minutes,
         skeleton=data.skeleton,

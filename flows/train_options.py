@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from models.augment import CameraAugmentation
+from models.augment import NO_MIX, CameraAugmentation
 from models.checkpoint import Checkpoint
 from models.train_config import PRESETS, TrainConfig, stage_two
 
@@ -154,6 +154,8 @@ def configure(start: TrainConfig, options: TrainOptions, initial: Checkpoint | N
         changes["network"] = dataclasses.replace(start.network, shared=False)
     if initial is not None:
         changes |= _inherited(options, initial)
+    if changes.get("fraction_3d", start.fraction_3d) < 1.0:
+        changes["mix"] = NO_MIX  # mixing reads 3D; `config.json` and the printed line say so
     return dataclasses.replace(start, **changes)
 
 

@@ -7,7 +7,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 STATISTICS_FILE = "stats.safetensors"
 ID_DIGITS = 12
-SHIPPED = Path(__file__).parent / "weights" / "crossdiff-small"
+SHIPPED = Path(__file__).parent / "weights" / "crossdiff-base"
 """The weights that come with the package."""
 
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from models.compiled_layers import compile_layers
-from models.losses import path_losses
 from models.run_state import Run
 from models.train_step import (
     Fixed,
@@ -21,6 +20,7 @@ from models.train_step import (
     draw_window,
     learning_rate,
     noised_inputs,
+    step_losses,
     update_average,
 )
 from models.training_data import MotionBank
@@ -47,7 +47,7 @@ class GraphedSteps:
             bank: Training split on the run's device.
 
         Raises:
-            ValueError: Windows are padded.
+            ValueError: Windows are padded, or the 3D of some motions is hidden.
         """
         device = bank.rows.device
         if not run.config.bucketed:
@@ -57,10 +57,14 @@ class GraphedSteps:
             compile_layers(run.network)
         self.taken = 0
         self._fixed = Fixed.create(run, bank, device)
+        if run.config.fraction_3d < 1.0:
+            raise ValueError(
+                "captured steps show all 3D: train a fraction of it with `crossdiff train`"
+            )
         self._rate = torch.zeros((), device=device)
         self._windows = torch.Generator().manual_seed(run.config.seed + run.step)
         self._captured: dict[int, _Captured] = {}
-        self._pool: tuple[int, int] | None = None
+        self._pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
         state = run.optimizer.state_dict()
         run.optimizer = torch.optim.AdamW(
             run.network.parameters(),
@@ -80,14 +84,9 @@ class GraphedSteps:
         run, config = self._run, self._run.config
         batch = draw_batch(run, self._bank, self._fixed, window, None)
         inputs = noised_inputs(batch, self._fixed.stats, self._fixed.process, config, None)
-        x2_t = inputs["x2_t"] if config.stage == 1 else None
-        half = config.precision == "bf16"
-        with torch.autocast(
-            self._rate.device.type, torch.bfloat16, enabled=half, cache_enabled=False
-        ):
-            outputs = run.network(inputs["x3_t"], x2_t, inputs["t"], inputs["text"])
-        fixed = self._fixed
-        losses = path_losses(outputs, inputs["x3"], inputs["x2"], inputs["valid"], fixed.weight3)
+        kind, half = self._rate.device.type, config.precision == "bf16"
+        with torch.autocast(kind, torch.bfloat16, enabled=half, cache_enabled=False):
+            losses = step_losses(run, run.network, batch, inputs, self._fixed, None)
         by_path = config.weights.by_path()
         total = torch.stack([by_path[path] * loss for path, loss in losses.items()]).sum()
         total.backward()  # type: ignore[no-untyped-call]
@@ -98,7 +97,7 @@ class GraphedSteps:
 
     def _capture(self, window: int) -> _Captured:
         optimizer, graph = self._run.optimizer, torch.cuda.CUDAGraph()
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UP_STEPS):
@@ -107,7 +106,6 @@ class GraphedSteps:
         optimizer.zero_grad(set_to_none=True)
         with torch.cuda.graph(graph, pool=self._pool):
             losses = self._step(window)
-        self._pool = graph.pool()
         return _Captured(graph, losses)
 
     def _eager(self, window: int) -> dict[str, Tensor]:

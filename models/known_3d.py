@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from models.motion import Motion
 from models.train_config import TrainConfig
@@ -33,6 +35,12 @@ def known_3d(motions: Sequence[Motion], config: TrainConfig) -> Bool:
         m.has_3d and keeps_3d(_original(m), config.fraction_3d, config.subset_seed) for m in motions
     ]
     return np.array(kept, dtype=np.bool_)
+
+
+def shown_3d(motions: Sequence[Motion], config: TrainConfig) -> Tensor | None:
+    """`known_3d` as training takes it: None when all motions keep their 3D."""
+    known = known_3d(motions, config)
+    return None if known.all() else torch.from_numpy(known)
 
 
 def _original(motion: Motion) -> str:

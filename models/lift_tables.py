@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.lift_report import CLEAN, CROSSDIFF, LINEAR, LiftReport, MethodReport
+from models.lift_report import CLEAN, CROSSDIFF, LINEAR, MEAN_POSE, LiftReport, MethodReport
 from models.lift_tally import Errors
 
 WORST_SHOWN, BEST_SHOWN = 10, 5
@@ -55,25 +55,31 @@ def overall_table(report: LiftReport) -> Table:
         for condition, methods in report.conditions.items()
         for name, method in methods.items()
         for view, errors in {"all": method.overall, **method.by_view}.items()
+        if name != MEAN_POSE or view == "all"  # it is the same from everywhere
     ]
     title = f"{report.motions} motions, {report.frames} frames, root aligned, millimetres"
     return Table(title, ("2D", "method", "view", *ERROR_HEAD), tuple(rows), labels=3)
 
 
-def azimuth_tables(report: LiftReport) -> list[Table]:
-    """A table per condition, a row per azimuth; empty when there was no sweep."""
-    out = []
-    for condition, methods in report.conditions.items():
-        swept = {n: m for n, m in methods.items() if m.by_azimuth and _lifts_or_linear(n)}
-        if not swept:
-            continue
-        head = ["azimuth", *(f"{n} {what}" for n in swept for what in ("MPJPE", "PA"))]
-        azimuths = next(iter(swept.values())).by_azimuth
-        rows = [(a, *_pairs([m.by_azimuth[a] for m in swept.values()])) for a in azimuths]
-        views = ", ".join(f"{v:g}" for v in report.views_deg)
-        title = f"By azimuth, {condition} 2D, millimetres (linear: fitted on {views})"
-        out.append(Table(title, tuple(head), tuple(rows), labels=0))
-    return out
+def azimuth_table(report: LiftReport) -> Table | None:
+    """A row per azimuth of the sweep: CrossDiff in every condition, and what is linear; or None."""
+    shown = _with_conditions(report)
+    azimuths = next(iter(shown.values())).by_azimuth
+    if not azimuths:
+        return None
+    linear = {c: methods[LINEAR].by_azimuth for c, methods in report.conditions.items()}
+    rows = [
+        (
+            azimuth,
+            *_pairs([method.by_azimuth[azimuth] for method in shown.values()]),
+            *(f"{by_azimuth[azimuth].pa_mpjpe_mm:.1f}" for by_azimuth in linear.values()),
+        )
+        for azimuth in azimuths
+    ]
+    head = ("azimuth", *_pair_head(shown), *(f"{LINEAR} {c} PA" for c in linear))
+    views = ", ".join(f"{v:g}" for v in report.views_deg)
+    title = f"By azimuth, millimetres (linear: fitted on {views})"
+    return Table(title, head, tuple(rows), labels=0)
 
 
 def action_table(report: LiftReport, *, short: bool) -> Table:
@@ -108,7 +114,8 @@ def joint_table(report: LiftReport) -> Table:
 
 def report_text(report: LiftReport, *, by_action: bool, by_joint: bool) -> list[str]:
     """What the terminal shows."""
-    tables = [overall_table(report), *azimuth_tables(report)]
+    swept = azimuth_table(report)
+    tables = [overall_table(report), *([swept] if swept else [])]
     tables += [action_table(report, short=True)] if by_action else []
     tables += [joint_table(report)] if by_joint else []
     return "\n\n".join("\n".join(as_text(table)) for table in tables).split("\n")
@@ -121,9 +128,10 @@ def report_markdown(report: LiftReport, about: Sequence[str]) -> str:
         report: What was found.
         about: Lines on what was measured, on which data.
     """
+    swept = azimuth_table(report)
     tables = [
         overall_table(report),
-        *azimuth_tables(report),
+        *([swept] if swept else []),
         action_table(report, short=False),
         joint_table(report),
     ]
@@ -131,10 +139,6 @@ def report_markdown(report: LiftReport, about: Sequence[str]) -> str:
     for table in tables:
         lines += as_markdown(table)
     return "\n".join(lines)
-
-
-def _lifts_or_linear(name: str) -> bool:
-    return name.startswith(CROSSDIFF) or name == LINEAR
 
 
 def _with_conditions(report: LiftReport) -> dict[str, MethodReport]:

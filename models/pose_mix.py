@@ -75,11 +75,9 @@ def small_turns(
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
     angle = vector.norm(dim=-1).clamp(min=1e-8)[:, None, None]
     # Rodrigues' formula.
-    return (
-        torch.eye(3, device=device)
-        + (angle.sin() / angle) * skew
-        + ((1 - angle.cos()) / angle**2) * (skew @ skew)
-    )
+    sine, versine = angle.sin() / angle, (1 - angle.cos()) / angle**2
+    turn: Tensor = torch.eye(3, device=device) + sine * skew + versine * (skew @ skew)
+    return turn
 
 
 def _turn_part(joints: Tensor, part: list[int], turn: Tensor, heading: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """The recipe of the shipped weights, in one script that continues wherever it was stopped.
 
-    python -m models.recipe --data SET --out RUN --minutes 9 --name wide
+    python -m models.recipe --data SET --out RUN --minutes 9 --name base
 
 It needs torch, numpy, pyarrow, safetensors and accelerate alone, so that it runs on any borrowed
-GPU. SET is the Parquet snapshot that `crossdiff prepare mocap ... --snapshot` writes. Stage I ends
+GPU. SET is the Parquet file that `crossdiff prepare snapshot STORE --out SET` writes. Stage I ends
 after its time budget; `--stage 2 --initial RUN/best` then makes Stage II.
 """
 
@@ -15,19 +15,15 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from models.augment import CameraAugmentation
 from models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from models.detector_noise import DetectorNoise
 from models.graphed_step import GraphedSteps
-from models.losses import PathWeights
-from models.network import NetworkConfig
-from models.pose_mix import PoseMix
 from models.run_state import Run, load_state, save_state, start_run
-from models.train_config import PRESETS, TrainConfig
+from models.train_config import BASE_NETWORK, PRESETS, SMALL_NETWORK, TrainConfig
 from models.training_data import Motion, MotionBank, build_bank, read_motions, training_statistics
 from models.validation import validate
 from pipeline.arrays import Float32
@@ -35,60 +31,24 @@ from pipeline.normalisation import Statistics
 from pipeline.representation3d import features_from_canonical
 from pipeline.skeletons import HUMANML3D
 
+ENCODER_ID = "all-MiniLM-L6-v2"
+"""The sentence encoder whose embeddings the snapshot holds (`models.text_encoder.MiniLM`)."""
 TEXT_DIM = 384
 
+_DEEP = dataclasses.replace(BASE_NETWORK, width=192, private_layers=3, shared_layers=5)
+NETWORKS = {"small": SMALL_NETWORK, "base": BASE_NETWORK, "deep": _DEEP}
+"""4.8, 9.8 and 10.2 M parameters."""
 
-def _network(width: int, feed_forward: int, root: int, private: int, shared: int) -> NetworkConfig:
-    return NetworkConfig(
-        width=width,
-        feed_forward=feed_forward,
-        root_feed_forward=root,
-        private_layers=private,
-        shared_layers=shared,
-        root_layers=1,
-        text_dim=TEXT_DIM,
-    )
+UNLIMITED = 10_000_000
+"""Steps: the time budget ends a stage."""
 
 
-NETWORKS = {
-    "small": _network(160, 320, 96, 1, 4),
-    "wide": _network(256, 512, 128, 1, 3),
-    "deep": _network(192, 512, 128, 3, 5),
-    "base": _network(224, 512, 128, 4, 6),
-}
-"""4.8, 9.8, 10.2 and 15.6 M parameters; heads of a multiple of 8 numbers run on fast kernels."""
+def _timed(config: TrainConfig) -> TrainConfig:
+    return dataclasses.replace(config, steps=UNLIMITED, compile=True, log_every=200)
 
-STAGE_1 = dataclasses.replace(
-    PRESETS["small"],
-    steps=10_000_000,  # the time budget ends the run
-    batch_size=256,
-    windows=(32, 64, 96, 128, 160, 196),
-    learning_rate=8e-4,
-    warmup_steps=300,
-    ema_decay=0.9985,
-    zero_step_share=0.4,
-    zero_step_text_drop=0.5,
-    weights=PathWeights(w33=1.0, w23=2.0, w32=0.3, w22=0.5),
-    precision="bf16",
-    camera=CameraAugmentation(continuous=0.6, elevation_deg=12.0),
-    noise=DetectorNoise(share=0.5, jitter_m=0.04, white_share=0.5, flicker_share=0.4),
-    mix=PoseMix(share=0.5),
-    log_every=200,
-)
-"""All four paths, half of every batch mixed from two motions."""
 
-STAGE_2 = dataclasses.replace(
-    STAGE_1,
-    stage=2,
-    learning_rate=1e-4,
-    warmup_steps=100,
-    zero_step_share=0.0,
-    zero_step_text_drop=0.0,
-    weights=PathWeights(),
-    position_weight=1.0,
-    mix=PoseMix(),
-)
-"""3D to 3D alone, from Stage I's best, on real motions."""
+STAGES = {1: _timed(PRESETS["base"]), 2: _timed(PRESETS["base-stage2"])}
+"""All four paths with half of every batch mixed; then 3D to 3D alone, on real motions."""
 
 SYNC_EVERY = 10
 """Steps between two looks at the clock: the launches run ahead of the device."""
@@ -98,15 +58,36 @@ def _features(motion: Motion) -> Float32:
     return features_from_canonical(motion.joints.astype(np.float64), HUMANML3D)
 
 
-def load_banks(path: Path) -> tuple[MotionBank, MotionBank, Statistics]:
-    """Training and validation split with features computed on all cores, and the statistics."""
+@dataclasses.dataclass(frozen=True)
+class Sets:
+    """What is trained on and chosen by."""
+
+    train: MotionBank
+    val: MotionBank
+    statistics: Statistics
+    facts: dict[str, Any]
+    """Data sets and counts, for the checkpoint."""
+
+
+def load_sets(path: Path) -> Sets:
+    """Training and validation split, with features computed on all cores.
+
+    Raises:
+        ValueError: No snapshot there, or a split is empty.
+    """
     motions = [m for m in read_motions(path) if m.split in ("train", "val")]
     # Forked before the first CUDA call; nothing here holds a lock.
     with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
         rows = list(pool.map(_features, motions, chunksize=8))
     done = [dataclasses.replace(m, features=r) for m, r in zip(motions, rows, strict=True)]
     train, val = ([m for m in done if m.split == s] for s in ("train", "val"))
-    return build_bank(train, TEXT_DIM), build_bank(val, TEXT_DIM), training_statistics(train)
+    facts = {
+        "datasets": sorted({m.source for m in done}),
+        "motions": {"train": len(train), "val": len(val)},
+    }
+    return Sets(
+        build_bank(train, TEXT_DIM), build_bank(val, TEXT_DIM), training_statistics(train), facts
+    )
 
 
 def _start(
@@ -123,10 +104,11 @@ def _start(
     return run
 
 
-def _validate(run: Run, bank: MotionBank, out: Path) -> None:
+def _validate_and_keep(run: Run, sets: Sets, out: Path) -> None:
+    """Measure the averaged weights, keep them if they are the best, and save the run."""
     run.averaged.eval()
     losses, errors = validate(
-        run.averaged, bank, run.statistics, run.skeleton, masks_padding=run.config.masks_padding
+        run.averaged, sets.val, run.statistics, run.skeleton, masks_padding=run.config.masks_padding
     )
     record = {"step": run.step, "seconds": round(run.seconds, 1), **vars(errors), **losses}
     print("validation", json.dumps(record), flush=True)
@@ -143,14 +125,21 @@ def _validate(run: Run, bank: MotionBank, out: Path) -> None:
             run.statistics,
             run.skeleton,
             masks_padding=run.config.masks_padding,
-            about={"train": run.config.to_json(), "step": run.step, "validation": record},
+            about={
+                "text_encoder": ENCODER_ID,
+                "data": sets.facts,
+                "train": run.config.to_json(),
+                "step": run.step,
+                "validation": record,
+            },
             dtype=torch.bfloat16,
         )
+    save_state(run, out / "state.pt")
 
 
-def train_for(run: Run, bank: MotionBank, val: MotionBank, out: Path, options: "Options") -> None:
+def train_for(run: Run, sets: Sets, options: "Options") -> None:
     """Step until the run's budget or this call's minutes are over; then validate and save."""
-    steps, began, before = GraphedSteps(run, bank), time.monotonic(), run.seconds
+    steps, began, before = GraphedSteps(run, sets.train), time.monotonic(), run.seconds
     next_validation = run.seconds + options.validate_seconds
     while not run.out_of_budget:
         losses = steps.step()
@@ -164,10 +153,9 @@ def train_for(run: Run, bank: MotionBank, val: MotionBank, out: Path, options: "
         if time.monotonic() - began > options.minutes * 60.0:
             break
         if run.seconds > next_validation:
-            _validate(run, val, out)
+            _validate_and_keep(run, sets, options.out)
             next_validation = run.seconds + options.validate_seconds
-    _validate(run, val, out)
-    save_state(run, out / "state.pt")
+    _validate_and_keep(run, sets, options.out)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +178,7 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--data", type=Path, required=True, help="Parquet snapshot")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; continued")
     parser.add_argument("--stage", type=int, choices=(1, 2), default=1)
-    parser.add_argument("--name", choices=sorted(NETWORKS), default="wide")
+    parser.add_argument("--name", choices=sorted(NETWORKS), default="base")
     parser.add_argument("--budget", type=float, default=900.0, help="seconds of the whole stage")
     parser.add_argument("--minutes", type=float, default=9.0, help="minutes of this call")
     parser.add_argument("--validate-seconds", type=float, default=90.0)
@@ -202,11 +190,9 @@ def _options(arguments: Sequence[str] | None) -> Options:
 
 def configuration(options: Options) -> TrainConfig:
     """The stage's configuration with the given fields replaced."""
-    start = STAGE_1 if options.stage == 1 else STAGE_2
-    start = dataclasses.replace(
-        start, network=NETWORKS[options.name], budget_seconds=options.budget
-    )
-    values = start.to_json()
+    start = STAGES[options.stage]
+    network = NETWORKS[options.name]
+    values = dataclasses.replace(start, network=network, budget_seconds=options.budget).to_json()
     for change in options.set:
         name, _, value = change.partition("=")
         given = json.loads(value)
@@ -221,14 +207,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n")
     began = time.monotonic()
-    train, val, statistics = load_banks(options.data)
+    sets = load_sets(options.data)
     initial = load_checkpoint(options.initial) if options.initial else None
-    run = _start(config, initial.statistics if initial else statistics, options.out, initial)
+    run = _start(config, initial.statistics if initial else sets.statistics, options.out, initial)
     device = run.network.embed_text.weight.device
-    print(
-        f"{len(train)} motions loaded in {time.monotonic() - began:.0f} s on {device}", flush=True
-    )
-    train_for(run, train.to(device), val.to(device), options.out, options)
+    seconds = time.monotonic() - began
+    print(f"{len(sets.train)} motions loaded in {seconds:.0f} s on {device}", flush=True)
+    moved = dataclasses.replace(sets, train=sets.train.to(device), val=sets.val.to(device))
+    train_for(run, moved, options)
 
 
 if __name__ == "__main__":

@@ -17,16 +17,23 @@ def inverse(q: Tensor) -> Tensor:
     return torch.cat([q[..., :1], -q[..., 1:]], dim=-1)
 
 
+def _same_shape(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both with the leading axes of the other."""
+    shape = torch.broadcast_shapes(a.shape, b.shape)  # type: ignore[no-untyped-call]
+    return a.expand(shape), b.expand(shape)
+
+
 def rotate(q: Tensor, v: Tensor) -> Tensor:
     """Rotate vectors (..., 3) by quaternions (..., 4); leading axes broadcast."""
-    axis, v = torch.broadcast_tensors(q[..., 1:], v)
+    axis, v = _same_shape(q[..., 1:], v)
     uv = torch.linalg.cross(axis, v)
-    return v + 2.0 * (q[..., :1] * uv + torch.linalg.cross(axis, uv))
+    turned: Tensor = v + 2.0 * (q[..., :1] * uv + torch.linalg.cross(axis, uv))
+    return turned
 
 
 def between(a: Tensor, b: Tensor) -> Tensor:
     """The shortest rotation taking unit vectors a to b, (..., 3); see the numpy twin."""
-    a, b = torch.broadcast_tensors(a, b)
+    a, b = _same_shape(a, b)
     w = (a.norm(dim=-1) * b.norm(dim=-1) + (a * b).sum(-1))[..., None]
     q = torch.cat([w, torch.linalg.cross(a, b)], dim=-1)
     norm = q.norm(dim=-1, keepdim=True)

@@ -76,7 +76,9 @@ def noised_inputs(
     t = torch.randint(0, STEPS, (count,), generator=g, device=device)
     lifts = torch.rand(count, generator=g, device=device) < config.zero_step_share
     t = torch.where(lifts, 0, t)
-    drop = torch.rand(count, generator=g, device=device) < config.text_drop
+    lifting_drop = max(config.text_drop, config.zero_step_text_drop)
+    rate = torch.where(t == 0, lifting_drop, config.text_drop)
+    drop = torch.rand(count, generator=g, device=device) < rate
     n3, n2 = (torch.randn(x.shape, generator=g, device=device) for x in (x3, x2))
     # A detector's noise and missing joints belong to the labelling pass; at later steps the
     # diffusion noise stands for them and the input is the clean view.
@@ -234,7 +236,7 @@ def train_step(
     has_3d = None if fixed.has_3d is None else fixed.has_3d[index]
     inputs = noised_inputs(batch, fixed.stats, fixed.process, config, g, has_3d)
     lap("data")
-    losses = _losses(run, model, batch, inputs, fixed, has_3d)
+    losses = step_losses(run, model, batch, inputs, fixed, has_3d)
     by_path = config.weights.by_path()
     total = torch.stack([by_path[path] * loss for path, loss in losses.items()]).sum()
     lap("forward")
@@ -249,7 +251,7 @@ def _no_lap(_part: str) -> None:
     return None
 
 
-def _losses(
+def step_losses(
     run: Run,
     model: Callable[..., dict[str, Tensor]],
     batch: Batch,
@@ -257,6 +259,16 @@ def _losses(
     fixed: Fixed,
     has_3d: Tensor | None,
 ) -> dict[str, Tensor]:
+    """Predict every path of the stage and measure it; unweighted.
+
+    Args:
+        run: The run.
+        model: Called like `CrossDiff.forward`.
+        batch: From `draw_batch`.
+        inputs: From `noised_inputs`.
+        fixed: The run's constants.
+        has_3d: (B,) False where only 2D may be learned from; None: all have 3D.
+    """
     config = run.config
     pad = batch.pad if config.masks_padding and not config.bucketed else None
     x2_t = inputs["x2_t"] if config.trains_2d else None

@@ -19,7 +19,7 @@ from models.lift_tables import (
     action_table,
     as_markdown,
     as_text,
-    azimuth_tables,
+    azimuth_table,
     joint_table,
     report_markdown,
     report_text,
@@ -158,12 +158,15 @@ def test_fifteen_degrees_are_the_issues_azimuths():
 def test_tables_are_aligned_text(report):
     lines = report_text(report, by_action=True, by_joint=True)
     assert lines[0] == "4 motions, 169 frames, root aligned, millimetres"
-    rows = lines[1 : 2 + 3 * 4 * 5]
+    rows = lines[1 : 2 + 3 * (3 * 5 + 1)]
     assert len({len(line) for line in rows}) == 1
     assert rows[0].split() == ["2D", "method", "view", "MPJPE", "in", "body", "frame", "PA-MPJPE"]
     short = report_text(report, by_action=False, by_joint=False)
     assert not any("pelvis" in line or "walk" in line for line in short)
-    assert len(azimuth_tables(report)) == 3
+    swept = azimuth_table(report)
+    assert swept is not None
+    assert [row[0] for row in swept.rows] == ["0", "45", "90", "180", "270"]
+    assert {len(row) for row in (swept.head, *swept.rows)} == {1 + 3 * 2 * 2 + 3}
     assert len(joint_table(report).rows) == 22
 
 

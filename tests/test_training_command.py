@@ -252,7 +252,7 @@ WRONG = {
     "Stage I of Stage II": (["--initial", "{second}"], "add --stage 2, or choose a --preset"),
     "no steps": (["--steps", "0"], "steps must be at least 1"),
     "a run there": (["--config", "{config}", "--out", "{run}"], "add --resume or choose another"),
-    "no data": (["--data", "{tmp}/none"], "there is no store at"),
+    "no data": (["--data", "{tmp}/none"], "no training set at"),
     "no JSON": (["--config", "{run}/state.pt"], "is not JSON"),
     "not a configuration": (["--config", "{run}/best/config.json/x"], "cannot be read"),
 }

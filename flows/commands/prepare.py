@@ -162,3 +162,28 @@ def bvh(
 def _some(names: list[str]) -> str:
     shown = ", ".join(names[:SHOWN_NAMES])
     return f"{len(names)} ({shown}{', ...' if len(names) > SHOWN_NAMES else ''})"
+
+
+def snapshot(
+    store: Positional[str],
+    /,
+    out: Path,
+    datasets: tuple[str, ...] = (),
+    json: bool = False,
+) -> Outcome:
+    """Write training and validation motions as one Parquet file, for machines without a store.
+
+    `python -m models.recipe` trains from it with torch, numpy, pyarrow, safetensors and accelerate.
+
+    Args:
+        store: Store that `crossdiff prepare` filled, URL or URL@version.
+        out: The .parquet file to write.
+        datasets: Only these data sets; default: all motion capture.
+        json: Print one JSON object on stdout instead of text.
+    """
+    from flows.training_sets import open_training_set, save_motions  # noqa: PLC0415
+
+    found = open_training_set(store, datasets=datasets)
+    save_motions(found, out, features=False)
+    data = {"out": str(out), "motions": found.lineage["motions"], "data": found.lineage}
+    return Outcome(data, [f"{out}: {found.lineage['motions']}"])

@@ -1,6 +1,6 @@
 """Few-step samplers against the full reverse process: distance of what they draw, and seconds.
 
-`python tests/benchmarks/sampling_steps.py [--checkpoint DIR] [--n 256] [--device auto] [--out F.json]`
+`python tests/benchmarks/sampling_steps.py [--checkpoint DIR] [--n 256] [--device auto]`
 
 Every sampler at every step count draws the same n motions (same sentences, same lengths) as
 DDPM-1000. A motion becomes a descriptor: mean and standard deviation over its frames of each
@@ -21,21 +21,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
 
 from models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from models.frechet import frechet_distance
 from models.generation import BatchPlan, GeneratedMotion, MotionRequest, generate, noise_seed
-from models.sampling import MODES, Mode, SampleSettings
 from models.samplers import SAMPLERS
+from models.sampling import MODES, Mode, SampleSettings
 from models.text_encoder import encoder_for_checkpoint
 from pipeline.arrays import Float32, Float64
 
 SENTENCES = (
     "a person walks forward", "a person walks in a circle", "a man runs forward and stops",
     "a person jumps up and down", "a person sits down on a chair", "someone stands up",
-    "a person waves with the right hand", "a person throws a ball", "a person kicks with the left leg",
-    "a person dances", "a person turns around and walks back", "a person does a cartwheel",
+    "a person waves with the right hand", "a person throws a ball", "a person dances",
+    "a person kicks with the left leg", "a person turns around and walks back",
+    "a person does a cartwheel",
     "a person raises both arms", "a person bends down and picks something up",
     "a person walks sideways", "a person does jumping jacks",
 )  # fmt: skip
@@ -179,4 +179,6 @@ def main(
 
 
 if __name__ == "__main__":
+    import tyro  # not needed to import this file and call main
+
     tyro.cli(main)
