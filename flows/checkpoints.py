@@ -9,7 +9,7 @@ from models.checkpoint import load_checkpoint, save_checkpoint
 from models.checkpoint_id import CONFIG_FILE, CheckpointError, checkpoint_id
 from models.official_checkpoint import import_network, write_official
 from models.statistics_files import NPY_NAMES, combine_statistics, read_place, write_npy
-from models.text_encoder import CLIP_OF_THE_PAPER, load_text_encoder
+from models.text.text_encoder import CLIP_OF_THE_PAPER, load_text_encoder
 from pipeline.arrays import Float32
 from pipeline.skeletons import SKELETONS, Skeleton
 

@@ -8,11 +8,11 @@ from typing import Any
 from flows.progress import progress
 from flows.training_sets import open_training_set
 from models.checkpoint import SHIPPED, load_checkpoint
-from models.evaluate_lift import LiftPlan, azimuth_sweep, evaluate_lift
-from models.lift_report import LiftReport
-from models.lift_tables import report_markdown, report_text
-from models.motion import Motion
-from models.noisy_view import NoiseLevel
+from models.data.motion import Motion
+from models.lifting.evaluate_lift import LiftPlan, azimuth_sweep, evaluate_lift
+from models.lifting.lift_report import LiftReport
+from models.lifting.lift_tables import report_markdown, report_text
+from models.lifting.noisy_view import NoiseLevel
 from pipeline.view_cleaning import clean_view
 
 TRAIN = "train"

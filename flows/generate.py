@@ -7,9 +7,9 @@ from typing import Any
 
 from flows.engines import device_named
 from flows.progress import counter, progress
-from models.chaining import Seam, chain, check_chainable
-from models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
-from models.generation import (
+from models.checkpoint import SHIPPED, SHIPPED_STAGE_2, Checkpoint, load_checkpoint
+from models.generate.chaining import Seam, chain, check_chainable
+from models.generate.generation import (
     BatchPlan,
     MotionRequest,
     device_of,
@@ -19,8 +19,8 @@ from models.generation import (
     occurrences,
     total_steps,
 )
-from models.sampling import SampleSettings
-from models.text_encoder import TextEncoder, encoder_for_checkpoint
+from models.generate.sampling import SampleSettings
+from models.text.text_encoder import TextEncoder, encoder_for_checkpoint
 from pipeline.arrays import Float32
 from pipeline.generated_files import (
     begin_index,
@@ -75,7 +75,8 @@ def generate_motions(options: GenerateOptions) -> dict[str, Any]:
         CheckpointError: The checkpoint cannot be used.
     """
     sentences = _sentences(options)
-    loaded = load_checkpoint(options.checkpoint or SHIPPED, device_named(options.device))
+    shipped = SHIPPED_STAGE_2 if options.settings.mode == "3d" else SHIPPED
+    loaded = load_checkpoint(options.checkpoint or shipped, device_named(options.device))
     frames = frames_of(options.length_s, loaded)
     encoder = encoder_for_checkpoint(loaded, options.text_encoder)
     vectors = encoder.encode(sentences)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from flows.ingest_plan import PlannedClip
-from models.labelling import ClipResult, LabelledMotion
+from models.lifting.labelling import ClipResult, LabelledMotion
 from pipeline.skeletons import HUMANML3D
 from pipeline.splits import split_of
 from storage.lineage import Lineage

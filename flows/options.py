@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from models.label_config import LabelConfig
+from models.lifting.label_config import LabelConfig
 from pipeline.pose.settings import MMPoseSettings
 from storage.rows import check_name
 

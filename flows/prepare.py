@@ -8,9 +8,9 @@ from typing import Any
 from flows.prepare_report import PrepareReport, Tally
 from flows.prepare_rows import motion_row
 from flows.progress import counter, say
-from models.motion import Motion
-from models.prepared import PreparedMotion, prepare_motion
-from models.text_encoder import TextEncoder
+from models.data.motion import Motion
+from models.data.prepared import PreparedMotion, prepare_motion
+from models.text.text_encoder import TextEncoder
 from pipeline.arrays import Float32
 from pipeline.rejects import Reject
 from pipeline.skeletons import Skeleton

@@ -5,8 +5,8 @@ from typing import Any
 
 from flows.prepare import store_motions
 from flows.prepare_report import PrepareReport
-from models.bvh_motions import BvhSet, bvh_motions, check_dataset_name
-from models.text_encoder import TextEncoder
+from models.data.bvh_motions import BvhSet, bvh_motions, check_dataset_name
+from models.text.text_encoder import TextEncoder
 from pipeline.bvh_families import find_joint_map
 from pipeline.bvh_file import read_bvh
 from pipeline.bvh_folder import BvhOptions, Unit, Up, find_bvh_files, survey

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from flows.prepare import store_motions
 from flows.prepare_report import PrepareReport
-from models.folder_motions import folder_motions
-from models.text_encoder import TextEncoder
+from models.data.folder_motions import folder_motions
+from models.text.text_encoder import TextEncoder
 from pipeline.motion_folder import open_motion_folder
 from pipeline.skeletons import Skeleton
 

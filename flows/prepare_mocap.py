@@ -6,9 +6,9 @@ from pathlib import Path
 
 from flows.prepare import store_motions
 from flows.prepare_report import PrepareReport
-from models.mocap_motions import prepare_clip
-from models.motion import Motion
-from models.text_encoder import TextEncoder
+from models.data.mocap_motions import prepare_clip
+from models.data.motion import Motion
+from models.text.text_encoder import TextEncoder
 from pipeline.mocap_archive import MIN_FRAMES, MocapClip, count_archive, read_archive_items
 from pipeline.rejects import Reject
 from pipeline.skeletons import HUMANML3D

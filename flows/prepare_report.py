@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from models.motion import Motion
+from models.data.motion import Motion
 from pipeline.rejects import Reject
 
 SHOWN_REJECTS = 10

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from models.prepared import PreparedMotion
-from models.text_encoder import gather
+from models.data.prepared import PreparedMotion
+from models.text.text_encoder import gather
 from pipeline.arrays import Float32
 from storage.lineage import Lineage
 from storage.rows import MOCAP, MotionRow

@@ -9,7 +9,7 @@ from flows.ingest_rows import motion_rows, track_rows, video_row
 from flows.options import IngestOptions
 from flows.progress import say
 from flows.recipe import estimator_for, recipe_for
-from models.labelling import ClipResult, label_clip
+from models.lifting.labelling import ClipResult, label_clip
 from pipeline.stopwatch import Stopwatch
 from storage.lineage import Lineage, make_lineage
 from storage.rows import MotionRow, ShardRows, TrackRow, VideoRow

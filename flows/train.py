@@ -8,13 +8,13 @@ from flows.progress import say
 from flows.train_options import TrainOptions, check, configure, starting_point
 from flows.training_sets import TrainingSet, open_training_set
 from models.checkpoint import Checkpoint, load_checkpoint
-from models.crop_windows import fit_windows, longest_rows
-from models.known_3d import known_3d, shown_3d, without_hidden_3d
-from models.run_state import Run, statistics_hash
-from models.text_encoder import same_encoder
-from models.train_config import TrainConfig
-from models.training import read_run, train
-from models.training_data import build_bank, training_statistics
+from models.data.training_data import build_bank, training_statistics
+from models.text.text_encoder import same_encoder
+from models.train.crop_windows import fit_windows, longest_rows
+from models.train.known_3d import known_3d, shown_3d, without_hidden_3d
+from models.train.run_state import Run, statistics_hash
+from models.train.train_config import TrainConfig
+from models.train.training import read_run, train
 from pipeline.normalisation import Statistics
 from storage.lineage import code_commit, code_version
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from models.augment import NO_MIX, CameraAugmentation
+from models.batches.augment import NO_MIX, CameraAugmentation
 from models.checkpoint import Checkpoint
-from models.train_config import PRESETS, TrainConfig, stage_two
+from models.train.train_config import PRESETS, TrainConfig, stage_two
 
 DEFAULT_PRESET = "small"
 CAMERAS = {

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from models.motion_files import read_tables, write_motions
-from models.motion_tables import Motions, motions_of
-from models.table_facts import joint_sets, text_encoder, text_width, train_keys
-from models.training_data import MotionBank, build_bank, training_statistics
+from models.data.motion_files import read_tables, write_motions
+from models.data.motion_tables import Motions, motions_of
+from models.data.table_facts import joint_sets, text_encoder, text_width, train_keys
+from models.data.training_data import MotionBank, build_bank, training_statistics
 from pipeline.normalisation import Statistics, grouped_statistics, merge_moments
 from pipeline.skeletons import SKELETONS, Skeleton
 from storage.lineage import MOTION_CAPTURE, code_version

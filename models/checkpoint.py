@@ -20,6 +20,7 @@ from models.checkpoint_card import write_card
 from models.checkpoint_id import (
     CONFIG_FILE,
     SHIPPED,
+    SHIPPED_STAGE_2,
     STATISTICS_FILE,
     WEIGHTS_FILE,
     CheckpointError,
@@ -30,7 +31,14 @@ from models.network import CrossDiff, NetworkConfig
 from pipeline.normalisation import Statistics
 from pipeline.skeletons import SKELETONS, Skeleton
 
-__all__ = ["SHIPPED", "Checkpoint", "CheckpointError", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "SHIPPED",
+    "SHIPPED_STAGE_2",
+    "Checkpoint",
+    "CheckpointError",
+    "load_checkpoint",
+    "save_checkpoint",
+]
 
 FORMAT = 1
 

@@ -8,7 +8,9 @@ WEIGHTS_FILE = "model.safetensors"
 STATISTICS_FILE = "stats.safetensors"
 ID_DIGITS = 12
 SHIPPED = Path(__file__).parent / "weights" / "crossdiff-base"
-"""The weights that come with the package."""
+"""The weights that come with the package: Stage I, for the lift and all that begins in 2D."""
+SHIPPED_STAGE_2 = SHIPPED.with_name("crossdiff-base-stage2")
+"""Stage II of them, for sentences to 3D."""
 
 
 class CheckpointError(ValueError):

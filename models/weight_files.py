@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.torchscript_weights import is_torchscript, read_torchscript
+from models.text.torchscript_weights import is_torchscript, read_torchscript
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training programs put the network's own tensors."""

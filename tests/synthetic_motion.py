@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.training_data import Motion
+from models.data.training_data import Motion
 from pipeline import quaternions as quat
 from pipeline.arrays import Float64
 from pipeline.canonical import canonicalise

@@ -9,8 +9,8 @@ import pytest
 from bvh_files import mixamo, save, swinging, tree_lines, write_humanml3d_bvh
 from synthetic_motion import random_motion
 
-from models.bvh_motions import BvhSet, bvh_motions, check_dataset_name, motion_name
-from models.motion import Motion
+from models.data.bvh_motions import BvhSet, bvh_motions, check_dataset_name, motion_name
+from models.data.motion import Motion
 from pipeline.arrays import Float64
 from pipeline.bvh_families import FAMILIES, find_joint_map
 from pipeline.bvh_file import BvhError, read_bvh

@@ -10,10 +10,16 @@ from safetensors.numpy import load_file, save_file
 from synthetic_motion import random_motions
 from training_victim import TINY_NETWORK
 
-from models.checkpoint import SHIPPED, CheckpointError, load_checkpoint, save_checkpoint
+from models.checkpoint import (
+    SHIPPED,
+    SHIPPED_STAGE_2,
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+)
+from models.data.training_data import training_statistics
 from models.network import CrossDiff
-from models.train_config import PRESETS
-from models.training_data import training_statistics
+from models.train.train_config import PRESETS
 from pipeline.skeletons import HUMANML3D
 
 
@@ -207,12 +213,14 @@ def test_a_pickle_under_a_weights_name_is_not_executed(folder, tmp_path):
     assert not marker.exists()
 
 
-def test_shipped_weights_load_and_keep_their_promises(tmp_path):
-    shipped = load_checkpoint(SHIPPED)
+@pytest.mark.parametrize(("folder", "stage"), [(SHIPPED, 1), (SHIPPED_STAGE_2, 2)])
+def test_shipped_weights_load_and_keep_their_promises(tmp_path, folder, stage):
+    shipped = load_checkpoint(folder)
     assert shipped.skeleton is HUMANML3D
-    assert sum(p.numel() for p in shipped.network.parameters()) <= 5_000_000
-    assert sum(f.stat().st_size for f in SHIPPED.iterdir()) <= 20_000_000
-    assert shipped.network.config.text_dim == PRESETS["small"].network.text_dim
-    copy = tmp_path / SHIPPED.name
-    shutil.copytree(SHIPPED, copy)
+    assert sum(f.stat().st_size for f in folder.iterdir()) <= 20_000_000
+    assert shipped.network.config == PRESETS["base"].network
+    assert shipped.about["train"]["stage"] == stage
+    assert shipped.text_encoder == "all-MiniLM-L6-v2"
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
     assert load_checkpoint(copy).checkpoint_id == shipped.checkpoint_id

@@ -13,8 +13,8 @@ from training_victim import TINY, TINY_NETWORK
 import models.checkpoint as checkpoint_module
 from models.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from models.checkpoint_card import MARK, configuration_hash
+from models.data.training_data import training_statistics
 from models.network import CrossDiff
-from models.training_data import training_statistics
 from pipeline.skeletons import HUMANML3D
 
 ABOUT = {

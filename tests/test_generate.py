@@ -16,12 +16,12 @@ from tiny_generator import tiny_checkpoint
 
 from flows.cli import main
 from models.checkpoint import load_checkpoint, save_checkpoint
-from models.generation import (
+from models.generate.generation import (
     MotionRequest,
     generate,
     noise_seed,
 )
-from models.sampling import SampleSettings
+from models.generate.sampling import SampleSettings
 from pipeline.generated_files import file_stem, read_sentences, write_motion
 from pipeline.render.generated_film import Sentence, write_generated_film
 from pipeline.render.palette import Limb, limb_of, skeleton_limbs
@@ -283,7 +283,7 @@ def test_the_saved_tiny_checkpoint_is_what_the_command_used(folder, tmp_path, ca
         capsys, WALK, "--checkpoint", folder, "--steps", 2, "--length", 2, "--out", tmp_path,
         "--no-film",
     )  # fmt: skip
-    from models.text_encoder import MiniLM
+    from models.text.text_encoder import MiniLM
 
     loaded = load_checkpoint(folder)
     wanted = MotionRequest(MiniLM().encode([WALK])[0], 40, noise_seed(1, WALK, 0))

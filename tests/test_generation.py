@@ -8,10 +8,10 @@ import torch
 from synthetic_motion import random_motion
 from tiny_generator import request, tiny_checkpoint
 
-from models.chaining import chain, jerk, join, overlap_frames
 from models.checkpoint import Checkpoint
-from models.frechet import frechet_distance
-from models.generation import (
+from models.generate.chaining import chain, jerk, join, overlap_frames
+from models.generate.frechet import frechet_distance
+from models.generate.generation import (
     BatchPlan,
     MotionRequest,
     fade,
@@ -20,7 +20,7 @@ from models.generation import (
     noise_seed,
     occurrences,
 )
-from models.sampling import SampleSettings
+from models.generate.sampling import SampleSettings
 from pipeline.representation3d import recover_joints
 from pipeline.skeletons import HUMANML3D, KIT
 

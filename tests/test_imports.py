@@ -68,7 +68,7 @@ def f():
     from flows.cli import main
     import importlib; importlib.import_module("storage.rows")
 if TYPE_CHECKING:
-    import models.lift as lift
+    import models.lifting.lift as lift
 """
     assert {top(n) for n in imported(ast.parse(code))} == {
         "prefect", "flows", "storage", "models", "importlib",
@@ -107,7 +107,13 @@ def needs(*modules: str) -> dict[str, set[Path]]:
 
 def test_training_and_lifting_need_only_the_bare_packages():
     """Even inside functions: a lazy import fails on the bare machine all the same."""
-    needed = needs("models.training", "models.lift", "models.evaluate_lift", "models.train_config")
+    needed = needs(
+        "models.train.training",
+        "models.train.recipe",
+        "models.lifting.lift",
+        "models.lifting.evaluate_lift",
+        "models.train.train_config",
+    )
     extra = {name: files for name, files in needed.items() if name not in BARE}
     assert not extra
     assert {"torch", "numpy", "pyarrow", "safetensors", "accelerate"} <= set(needed)
@@ -117,7 +123,7 @@ BARE_RUN = """
 import sys
 heavy = sys.argv[2].split(",")
 sys.modules.update(dict.fromkeys(heavy))  # None: any import of them raises ImportError
-import models.training, models.lift, models.evaluate_lift
+import models.lifting.evaluate_lift, models.train.recipe
 from dataclasses import replace
 from pathlib import Path
 import training_victim as victim
@@ -127,9 +133,11 @@ from pipeline.skeletons import HUMANML3D
 from pipeline.views import project_view
 out = Path(sys.argv[1])
 train_bank, validation_bank, statistics = victim.tiny_data()
-models.training.train(replace(victim.TINY, steps=1), train_bank, validation_bank, statistics, out)
+from models.train.training import train
+train(replace(victim.TINY, steps=1), train_bank, validation_bank, statistics, out)
 view = project_view(train_bank.joints[1, :60].numpy(), 90.0)
-label = models.lift.lift(load_checkpoint(out / "best"), features_from_view(view, HUMANML3D))
+from models.lifting.lift import lift
+label = lift(load_checkpoint(out / "best"), features_from_view(view, HUMANML3D))
 assert label.joints.shape == (59, 22, 3)
 print("loaded:", [name for name in heavy if sys.modules.get(name) is not None])
 """
@@ -150,7 +158,7 @@ def test_training_and_lifting_work_on_a_machine_that_has_nothing_else(tmp_path):
 
 
 def test_importing_them_drags_in_nothing_heavy():
-    code = "import sys, models.training, models.lift; print(*sorted(sys.modules))"
+    code = "import sys, models.train.training, models.lifting.lift; print(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -8,14 +8,14 @@ import torch
 from motion_folders import raw_motion, vectors, write_folder
 from training_victim import TINY
 
-from models.augment import crop_motions, make_batch
+from models.batches.augment import crop_motions, make_batch
+from models.batches.pose_mix import PoseMix, mix_motions
 from models.checkpoint import load_checkpoint
-from models.folder_motions import folder_motions
-from models.lift import lift
-from models.pose_mix import PoseMix, mix_motions
-from models.prepared import prepare_motion
-from models.training import train
-from models.training_data import build_bank, training_statistics
+from models.data.folder_motions import folder_motions
+from models.data.prepared import prepare_motion
+from models.data.training_data import build_bank, training_statistics
+from models.lifting.lift import lift
+from models.train.training import train
 from pipeline.canonical import canonicalise, mirror
 from pipeline.kinematics import facing_direction
 from pipeline.motion_folder import open_motion_folder
@@ -147,7 +147,7 @@ def test_a_tiny_network_trains_on_kit_is_saved_and_lifts(motions, tmp_path, mask
 def test_validation_errors_of_kit_are_in_millimetres(motions, tmp_path):
     """An untrained network gives about the mean pose: some decimetres off, not kilometres."""
     from models.network import CrossDiff
-    from models.validation import validate
+    from models.train.validation import validate
 
     network = CrossDiff(dataclasses.replace(TINY.network, dim3=KIT.dim3, dim2=KIT.dim2)).eval()
     bank, stats = build_bank(motions, 8, KIT), training_statistics(motions, KIT)

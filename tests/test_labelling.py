@@ -10,9 +10,9 @@ from truth_clips import all_truth_clips
 
 from models.checkpoint import Checkpoint, load_checkpoint
 from models.checkpoint_id import SHIPPED
-from models.label_config import LabelConfig
-from models.labelling import ClipResult, label_clip
-from models.lift_metrics import pa_mpjpe
+from models.lifting.label_config import LabelConfig
+from models.lifting.labelling import ClipResult, label_clip
+from models.lifting.lift_metrics import pa_mpjpe
 from pipeline.pose import PoseEstimator, make_estimator
 from pipeline.reasons import PipelineError, Reason
 from pipeline.representation3d import recover_joints
@@ -194,7 +194,7 @@ def test_a_failure_is_a_result_with_a_reason_of_its_own(
 def test_a_lift_that_fails_on_a_later_run_leaves_no_motion_behind(
     samples: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from models import labelling
+    from models.lifting import labelling
 
     first = object()
     outcomes = iter([first, PipelineError(Reason.LIFT_ERROR, "not finite")])

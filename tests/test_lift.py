@@ -10,10 +10,10 @@ from synthetic_motion import random_motion, random_motions
 from training_victim import TINY_NETWORK
 
 from models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
-from models.evaluate_lift import evaluate_lift
-from models.lift import WINDOW_OVERLAP, blend_weights, lift, window_starts
+from models.data.training_data import prepare_clip, training_statistics
+from models.lifting.evaluate_lift import evaluate_lift
+from models.lifting.lift import WINDOW_OVERLAP, blend_weights, lift, window_starts
 from models.network import CrossDiff
-from models.training_data import prepare_clip, training_statistics
 from pipeline.canonical import canonicalise
 from pipeline.mocap_archive import read_archive
 from pipeline.representation2d import features_from_view

@@ -8,7 +8,9 @@ import torch
 from synthetic_motion import random_motions
 from training_victim import TINY_NETWORK
 
-from models.baselines import (
+from models.checkpoint import Checkpoint
+from models.data.training_data import training_statistics
+from models.lifting.baselines import (
     BODY,
     CAMERA,
     WORLD,
@@ -17,12 +19,10 @@ from models.baselines import (
     fit_mean_pose,
     pose_targets,
 )
-from models.checkpoint import Checkpoint
-from models.evaluate_lift import LiftPlan, evaluate_lift
-from models.lift import lift
-from models.lift_metrics import mpjpe, pa_mpjpe, summarise
+from models.lifting.evaluate_lift import LiftPlan, evaluate_lift
+from models.lifting.lift import lift
+from models.lifting.lift_metrics import mpjpe, pa_mpjpe, summarise
 from models.network import CrossDiff
-from models.training_data import training_statistics
 from pipeline import quaternions as quat
 from pipeline.representation2d import features_from_view
 from pipeline.representation3d import features_from_canonical, recover_joints

@@ -12,10 +12,11 @@ from training_victim import TINY_NETWORK
 
 from flows.cli import main
 from models.checkpoint import Checkpoint, save_checkpoint
-from models.evaluate_lift import FOUR_VIEWS, LiftPlan, azimuth_sweep, evaluate_lift
-from models.lift import lift
-from models.lift_report import LiftReport
-from models.lift_tables import (
+from models.data.training_data import training_statistics, write_motions
+from models.lifting.evaluate_lift import FOUR_VIEWS, LiftPlan, azimuth_sweep, evaluate_lift
+from models.lifting.lift import lift
+from models.lifting.lift_report import LiftReport
+from models.lifting.lift_tables import (
     action_table,
     as_markdown,
     as_text,
@@ -24,9 +25,8 @@ from models.lift_tables import (
     report_markdown,
     report_text,
 )
+from models.lifting.noisy_view import NoiseLevel
 from models.network import CrossDiff
-from models.noisy_view import NoiseLevel
-from models.training_data import training_statistics, write_motions
 from pipeline.normalisation import Statistics
 from pipeline.skeletons import HUMANML3D, KIT
 from pipeline.view_cleaning import clean_view

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from motion_folders import LINE, raw_motion, vectors, write_folder
 
-from models.folder_motions import folder_motions
-from models.motion import Motion
+from models.data.folder_motions import folder_motions
+from models.data.motion import Motion
 from pipeline.canonical import canonicalise, mirror
 from pipeline.kinematics import canonical_offsets
 from pipeline.motion_folder import open_motion_folder

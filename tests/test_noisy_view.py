@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from synthetic_motion import random_motions
 
-from models.lift_observation import Condition, observe
-from models.noisy_view import BODY_HEIGHT_M, NoiseLevel, noisy_view
+from models.lifting.lift_observation import Condition, observe
+from models.lifting.noisy_view import BODY_HEIGHT_M, NoiseLevel, noisy_view
 from pipeline.skeletons import HUMANML3D
 from pipeline.view_cleaning import clean_view
 from pipeline.views import UNITS_PER_METRE, project_view

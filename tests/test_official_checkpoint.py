@@ -11,7 +11,8 @@ from training_victim import TINY_NETWORK
 
 from flows.cli import main
 from models.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
-from models.motion_files import write_motions
+from models.data.motion_files import write_motions
+from models.data.training_data import training_statistics
 from models.network import CrossDiff, NetworkConfig, sinusoidal_table
 from models.official_checkpoint import export_state, import_network, infer_config
 from models.statistics_files import (
@@ -22,7 +23,6 @@ from models.statistics_files import (
     read_place,
     write_npy,
 )
-from models.training_data import training_statistics
 from models.weight_files import WeightFileError
 from pipeline.skeletons import HUMANML3D, KIT
 

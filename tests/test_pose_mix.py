@@ -5,12 +5,12 @@ import pytest
 import torch
 from synthetic_motion import random_motions
 
-from models import torch_quaternions as tq
-from models.augment import CameraAugmentation, make_batch
-from models.detector_noise import DetectorNoise, seen_joints
-from models.pose_mix import PoseMix, descendants, mix_motions, small_turns
-from models.torch_features import features_from_joints
-from models.training_data import build_bank
+from models.batches import torch_quaternions as tq
+from models.batches.augment import CameraAugmentation, make_batch
+from models.batches.detector_noise import DetectorNoise, seen_joints
+from models.batches.pose_mix import PoseMix, descendants, mix_motions, small_turns
+from models.batches.torch_features import features_from_joints
+from models.data.training_data import build_bank
 from pipeline import quaternions as nq
 from pipeline.representation3d import features_from_canonical, recover_joints
 from pipeline.skeletons import HUMANML3D, KIT

@@ -19,7 +19,7 @@ from flows import prepare
 from flows.prepare import store_motions
 from flows.prepare_mocap import prepare_mocap
 from flows.prepare_report import PrepareReport
-from models.motion import Motion
+from models.data.motion import Motion
 from pipeline.mocap_archive import read_archive
 from pipeline.normalisation import compute_statistics
 from pipeline.rejects import Reject

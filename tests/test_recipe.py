@@ -7,15 +7,15 @@ import pytest
 import torch
 from synthetic_motion import random_motions
 
-from models.augment import NO_MIX
+from models.batches.augment import NO_MIX
 from models.checkpoint import load_checkpoint
-from models.compiled_layers import compile_layers
-from models.graphed_step import GraphedSteps
+from models.data.training_data import build_bank, training_statistics, write_motions
 from models.network import CrossDiff, NetworkConfig
-from models.recipe import STAGES, configuration, main
-from models.run_state import start_run
-from models.train_config import PRESETS, TrainConfig
-from models.training_data import build_bank, training_statistics, write_motions
+from models.train.compiled_layers import compile_layers
+from models.train.graphed_step import GraphedSteps
+from models.train.recipe import STAGES, configuration, main
+from models.train.run_state import start_run
+from models.train.train_config import PRESETS, TrainConfig
 from pipeline.skeletons import HUMANML3D
 
 TINY = {"width": 16, "feed_forward": 16, "root_feed_forward": 16, "shared_layers": 2}

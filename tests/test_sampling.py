@@ -7,9 +7,8 @@ from diffusers import DDIMScheduler
 from training_victim import TINY_NETWORK
 
 from models.diffusion import STEPS, ForwardProcess, cosine_betas
-from models.network import CrossDiff
-from models.samplers import SAMPLERS, draw, make_scheduler, sampling_timesteps, step
-from models.sampling import (
+from models.generate.samplers import SAMPLERS, draw, make_scheduler, sampling_timesteps, step
+from models.generate.sampling import (
     Held,
     SampleSettings,
     default_sampler,
@@ -17,6 +16,7 @@ from models.sampling import (
     sample,
     switch_index,
 )
+from models.network import CrossDiff
 
 WIDTHS = {"3d": 5, "2d": 3}
 CPU = torch.device("cpu")

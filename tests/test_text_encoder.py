@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.checkpoint import SHIPPED, load_checkpoint
-from models.clip_package import clip_module, clip_vocabulary
-from models.clip_text import CONTEXT, tokenise
-from models.text_encoder import (
+from models.text.clip_package import clip_module, clip_vocabulary
+from models.text.clip_text import CONTEXT, tokenise
+from models.text.text_encoder import (
     MiniLM,
     encoder_for_checkpoint,
     gather,

@@ -11,15 +11,15 @@ from synthetic_motion import random_motions
 from training_runs import assert_same_run, changed, logged, silent
 from training_victim import TINY, TINY_NETWORK, tiny_data
 
-import models.training
+import models.train.training
+from models.batches.pose_mix import PoseMix
 from models.checkpoint import load_checkpoint
-from models.losses import PathWeights
-from models.pose_mix import PoseMix
-from models.run_state import start_run
-from models.train_config import PRESETS, TrainConfig
-from models.train_step import Fixed, learning_rate
-from models.training import train
-from models.training_data import build_bank
+from models.data.training_data import build_bank
+from models.train.losses import PathWeights
+from models.train.run_state import start_run
+from models.train.train_config import PRESETS, TrainConfig
+from models.train.train_step import Fixed, learning_rate
+from models.train.training import train
 from pipeline.skeletons import HUMANML3D
 
 
@@ -45,7 +45,7 @@ def test_every_paths_loss_and_the_lifting_error_fall(data, tmp_path):
     config = changed(steps=60, validate_every=60, text_drop=0.0)
     _, validation, statistics = data
     fresh = start_run(config, statistics, torch.device("cpu"), HUMANML3D)
-    losses, errors = models.training.validate(
+    losses, errors = models.train.training.validate(
         fresh.averaged.eval(), validation, statistics, HUMANML3D, masks_padding=True
     )
     train(config, *data, tmp_path, say=silent)
@@ -59,7 +59,7 @@ def test_every_paths_loss_and_the_lifting_error_fall(data, tmp_path):
 def test_dropout_stays_on_after_validation(data, tmp_path, monkeypatch):
     """Regression: the published loop never leaves eval mode after its first evaluation."""
     training, validating = [], []
-    step, validate = models.training.train_step, models.training.validate
+    step, validate = models.train.training.train_step, models.train.training.validate
 
     def spy_step(run, *args):
         training.append(all(m.training for m in run.network.modules()))
@@ -69,8 +69,8 @@ def test_dropout_stays_on_after_validation(data, tmp_path, monkeypatch):
         validating.append(any(m.training for m in network.modules()))
         return validate(network, *args, **kwargs)
 
-    monkeypatch.setattr(models.training, "train_step", spy_step)
-    monkeypatch.setattr(models.training, "validate", spy_validate)
+    monkeypatch.setattr(models.train.training, "train_step", spy_step)
+    monkeypatch.setattr(models.train.training, "validate", spy_validate)
     for decay in (0.0, 0.9):
         out = tmp_path / str(decay)
         train(changed(ema_decay=decay, validate_every=2, steps=3), *data, out, say=silent)
@@ -82,12 +82,12 @@ def test_the_configuration_is_on_disk_before_the_first_step(data, tmp_path, monk
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(models.training, "train_step", die)
+    monkeypatch.setattr(models.train.training, "train_step", die)
     with pytest.raises(KeyboardInterrupt):
         train(TINY, *data, tmp_path, say=silent)
     saved = json.loads((tmp_path / "config.json").read_text())
     assert TrainConfig.from_json(saved["train"]) == TINY
-    assert models.training.read_run(tmp_path) is None, "no step was saved: nothing to resume"
+    assert models.train.training.read_run(tmp_path) is None, "no step was saved: nothing to resume"
     assert (tmp_path / "stats.safetensors").exists()
 
 

@@ -9,20 +9,20 @@ import torch
 from synthetic_motion import random_motions
 from training_victim import TINY, TINY_NETWORK, tiny_data
 
-import models.validation
-from models.augment import CameraAugmentation, make_batch
+import models.train.validation
+from models.batches.augment import CameraAugmentation, make_batch
+from models.batches.detector_noise import DetectorNoise
 from models.checkpoint import load_checkpoint
-from models.crop_windows import fit_windows, longest_rows
-from models.data_order import EpochWalk
-from models.detector_noise import DetectorNoise
-from models.known_3d import keeps_3d, known_3d, without_hidden_3d
+from models.data.training_data import build_bank, training_statistics
 from models.network import CrossDiff
-from models.run_state import start_run
-from models.train_config import PRESETS, TrainConfig, stage_two
-from models.train_step import Fixed
-from models.training import train
-from models.training_data import build_bank, training_statistics
-from models.validation import validate
+from models.train.crop_windows import fit_windows, longest_rows
+from models.train.data_order import EpochWalk
+from models.train.known_3d import keeps_3d, known_3d, without_hidden_3d
+from models.train.run_state import start_run
+from models.train.train_config import PRESETS, TrainConfig, stage_two
+from models.train.train_step import Fixed
+from models.train.training import train
+from models.train.validation import validate
 from pipeline.representation2d import features_from_view
 from pipeline.skeletons import HUMANML3D
 from pipeline.views import project_view
@@ -214,7 +214,7 @@ def test_validation_does_not_depend_on_how_it_is_cut_into_passes(data, monkeypat
     training, _, statistics = data
     network = CrossDiff(TINY_NETWORK).eval()
     whole = validate(network, training, statistics, HUMANML3D, masks_padding=True)
-    monkeypatch.setattr(models.validation, "CHUNK", 3)
+    monkeypatch.setattr(models.train.validation, "CHUNK", 3)
     cut = validate(network, training, statistics, HUMANML3D, masks_padding=True)
     assert cut[1].pa_mpjpe_mm == pytest.approx(whole[1].pa_mpjpe_mm, rel=1e-4)
     assert cut[0] == pytest.approx(whole[0], rel=0.1), "other noise, same figures"

@@ -9,18 +9,18 @@ import torch
 from synthetic_motion import random_motions
 from training_victim import TINY
 
-from models.augment import CameraAugmentation, crop_motions, make_batch
-from models.detector_noise import DetectorNoise
-from models.diffusion import ForwardProcess
-from models.projection import feature_mask, project, view_features
-from models.train_step import noised_inputs
-from models.training_data import (
+from models.batches.augment import CameraAugmentation, crop_motions, make_batch
+from models.batches.detector_noise import DetectorNoise
+from models.batches.projection import feature_mask, project, view_features
+from models.data.training_data import (
     build_bank,
     read_motions,
     swap_sides,
     training_statistics,
     write_motions,
 )
+from models.diffusion import ForwardProcess
+from models.train.train_step import noised_inputs
 from pipeline.feature_masks import feature_mask2d
 from pipeline.kinematics import facing_direction
 from pipeline.representation2d import features_from_view

@@ -17,9 +17,9 @@ from flows.train_options import CAMERAS, TrainOptions, configure, starting_point
 from flows.training_sets import open_training_set
 from models.checkpoint import load_checkpoint
 from models.checkpoint_id import checkpoint_id
-from models.motion_files import write_motions
-from models.run_state import statistics_hash
-from models.train_config import PRESETS, TrainConfig
+from models.data.motion_files import write_motions
+from models.train.run_state import statistics_hash
+from models.train.train_config import PRESETS, TrainConfig
 from pipeline.canonical import canonicalise
 from pipeline.skeletons import HUMANML3D, KIT
 

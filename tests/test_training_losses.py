@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.losses import Known, masked_mse, path_losses
+from models.train.losses import Known, masked_mse, path_losses
 
 PATHS = ("3d->3d", "2d->3d", "3d->2d", "2d->2d")
 

@@ -11,8 +11,8 @@ from training_runs import logged
 from training_victim import ONE_STEP, tiny_data
 
 from models.checkpoint import load_checkpoint
-from models.run_state import start_run
-from models.train_step import Fixed, train_step
+from models.train.run_state import start_run
+from models.train.train_step import Fixed, train_step
 from pipeline.skeletons import HUMANML3D
 
 HERE = Path(__file__).parent

@@ -14,12 +14,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training_runs import assert_same_run, changed, logged, silent
 from training_victim import TINY, TINY_NETWORK, tiny_data
 
-import models.training
-import models.training_log
-from models.run_state import data_fingerprint, load_state, save_state, start_run
-from models.train_config import TrainConfig
-from models.training import train
-from models.training_data import build_bank, training_statistics
+import models.train.training
+import models.train.training_log
+from models.data.training_data import build_bank, training_statistics
+from models.train.run_state import data_fingerprint, load_state, save_state, start_run
+from models.train.train_config import TrainConfig
+from models.train.training import train
 from pipeline.skeletons import HUMANML3D
 
 HERE = Path(__file__).parent
@@ -118,7 +118,7 @@ def test_tensorboard_shows_losses_rate_speed_time_split_and_validation(unbroken)
 
 
 def test_without_tensorboard_the_run_says_so_and_goes_on(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(models.training_log, "is_tensorboard_available", lambda: False)
+    monkeypatch.setattr(models.train.training_log, "is_tensorboard_available", lambda: False)
     said: list[str] = []
     train(changed(steps=1), *data, tmp_path, say=said.append)
     assert said[0] == "TensorBoard is not installed: no curves, only the validation log"
@@ -147,7 +147,7 @@ def test_killed_between_log_and_state_repeats_the_step_without_a_second_log_line
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(models.training, "save_state", die)
+        patch.setattr(models.train.training, "save_state", die)
         train(TINY, *data, tmp_path, say=silent)
     with (tmp_path / "validation.jsonl").open("a") as log:
         log.write('{"step": 8, "mpj')  # and the log itself cut off
@@ -236,7 +236,7 @@ def test_resuming_on_other_data_is_refused(data, unbroken):
 
 
 def test_a_resumed_run_takes_its_options_and_statistics_from_the_run(data, unbroken):
-    facts, statistics = models.training.read_run(unbroken[1]) or ({}, None)
+    facts, statistics = models.train.training.read_run(unbroken[1]) or ({}, None)
     assert TrainConfig.from_json(facts["train"]) == TINY
     assert facts["fingerprint"]["training_motions"] == 4
     for name, values in data[2].arrays().items():

@@ -17,12 +17,12 @@ import storage_shards
 from deltalake import write_deltalake
 from synthetic_motion import random_motions
 
-import models.training_data
+import models.data.training_data
 from flows.prepare import store_motions
 from flows.training_sets import TrainingSet, open_training_set, save_motions
-from models.motion import Motion
-from models.motion_files import NEEDED, read_motions
-from models.training_data import build_bank, training_statistics
+from models.data.motion import Motion
+from models.data.motion_files import NEEDED, read_motions
+from models.data.training_data import build_bank, training_statistics
 from pipeline.skeletons import HUMANML3D, KIT
 from storage import fault
 from storage.errors import StoreError
@@ -129,7 +129,7 @@ def test_opening_computes_no_feature(filled: Path, monkeypatch: pytest.MonkeyPat
 
     expected = open_training_set(filled).bank("train")
     for name in ("features_from_canonical", "features_from_view", "four_views"):
-        monkeypatch.setattr(models.training_data, name, forbidden)
+        monkeypatch.setattr(models.data.training_data, name, forbidden)
     opened = open_training_set(filled)
     bank, statistics = opened.bank("train"), opened.statistics
     assert bank.features3.equal(expected.features3)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.clip_package import clip_module
+from models.text.clip_package import clip_module
 
 WIDTH, LAYERS, EMBEDDING, WORDS, POSITIONS = 64, 2, 32, 49408, 77
 IMAGE = 8

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from models.checkpoint import Checkpoint
-from models.generation import (
+from models.generate.generation import (
     MotionRequest,
 )
 from models.network import CrossDiff, NetworkConfig

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from training_victim import TINY
 
-from models.run_state import Run
-from models.train_config import TrainConfig
+from models.train.run_state import Run
+from models.train.train_config import TrainConfig
 
 
 def silent(_message: str) -> None:

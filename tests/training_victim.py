@@ -13,13 +13,13 @@ from pathlib import Path
 
 from synthetic_motion import random_motions
 
-from models.augment import CameraAugmentation
-from models.detector_noise import DetectorNoise
+from models.batches.augment import CameraAugmentation
+from models.batches.detector_noise import DetectorNoise
+from models.data.training_data import MotionBank, build_bank, training_statistics
 from models.network import NetworkConfig
-from models.run_state import Run
-from models.train_config import TrainConfig
-from models.training import train
-from models.training_data import MotionBank, build_bank, training_statistics
+from models.train.run_state import Run
+from models.train.train_config import TrainConfig
+from models.train.training import train
 from pipeline.normalisation import Statistics
 
 TINY_NETWORK = NetworkConfig(
@@ -85,7 +85,7 @@ def both_stages(out: Path) -> None:
     data = tiny_data()
     second = train(dataclasses.replace(TINY, stage=2), *data, out / "2", say=say_then_wait(0))
     first = train(ONE_STEP, *data, out / "1", say=say_then_wait(0))
-    encoder = "models.text_encoder" in sys.modules
+    encoder = "models.text.text_encoder" in sys.modules
     print(f"weights {digest(second)} {digest(first)} encoder {encoder}\n", end="", flush=True)
 
 

@@ -55,7 +55,7 @@ def generate(
         json: Print one JSON object on stdout instead of text.
     """
     from flows.generate import GenerateOptions, generate_motions  # noqa: PLC0415
-    from models.sampling import SampleSettings, default_sampler  # noqa: PLC0415
+    from models.generate.sampling import SampleSettings, default_sampler  # noqa: PLC0415
 
     settings = SampleSettings(mode, alpha, guidance, steps, sampler or default_sampler(steps))
     data = generate_motions(

@@ -48,7 +48,7 @@ def ingest(
     from flows.reporting import add_report  # noqa: PLC0415
     from flows.run_ingest import run_ingest  # noqa: PLC0415
     from models.checkpoint_id import SHIPPED  # noqa: PLC0415
-    from models.label_config import LabelConfig  # noqa: PLC0415
+    from models.lifting.label_config import LabelConfig  # noqa: PLC0415
 
     options = IngestOptions(
         videos=videos,

@@ -36,7 +36,7 @@ def mocap(
         json: Print one JSON object on stdout instead of text.
     """
     from flows.prepare_mocap import archive_sizes, prepare_mocap  # noqa: PLC0415
-    from models.text_encoder import load_text_encoder  # noqa: PLC0415
+    from models.text.text_encoder import load_text_encoder  # noqa: PLC0415
 
     archive_sizes(folder, parts)  # the encoder takes seconds to load: look at the folder first
     reports = prepare_mocap(folder, out, parts, load_text_encoder(text_encoder), min_frames)
@@ -99,7 +99,7 @@ def _folder(
     folder: Path, out: str, dataset: str, skeleton: "Skeleton", text_encoder: str
 ) -> Outcome:
     from flows.prepare_folder import prepare_folder  # noqa: PLC0415
-    from models.text_encoder import load_text_encoder  # noqa: PLC0415
+    from models.text.text_encoder import load_text_encoder  # noqa: PLC0415
 
     report = prepare_folder(folder, out, dataset, skeleton, load_text_encoder(text_encoder))
     return Outcome(report.data(), report.lines(), failed=not report.in_store)
@@ -141,7 +141,7 @@ def bvh(
         json: Print one JSON object on stdout instead of text.
     """
     from flows.prepare_bvh import bvh_options, joint_map_template, prepare_bvh  # noqa: PLC0415
-    from models.text_encoder import load_text_encoder  # noqa: PLC0415
+    from models.text.text_encoder import load_text_encoder  # noqa: PLC0415
 
     if print_map:
         template = joint_map_template(folder)
@@ -173,7 +173,8 @@ def snapshot(
 ) -> Outcome:
     """Write training and validation motions as one Parquet file, for machines without a store.
 
-    `python -m models.recipe` trains from it with torch, numpy, pyarrow, safetensors and accelerate.
+    `python -m models.train.recipe` trains from it; that needs torch, numpy, pyarrow, safetensors
+    and accelerate alone.
 
     Args:
         store: Store that `crossdiff prepare` filled, URL or URL@version.

@@ -3,8 +3,8 @@
 `python tests/benchmarks/chain_seams.py [--checkpoint DIR] [--n 8] [--seed 0] [--steps 20]`
 
 Three ways to join the same two sentences: a hard cut (rows put one after the other), and the two
-of `models.chaining`: `blend` and `continue`. Jerk is in m/s^3, of joints in the world: the mean and
-the largest within half a second of the seam, the mean elsewhere, and the largest in any one second
+of `models.generate.chaining`: `blend` and `continue`. Jerk is in m/s^3, of joints in the world: mean
+and the largest within half a second of the seam, the mean elsewhere, and the largest in any one second
 elsewhere, as a measure for the second. `bone_error` is the largest relative change of a bone's
 length near the seam: a blend passes through means of poses.
 """
@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from models.chaining import SEAMS, chain, jerk, overlap_frames
 from models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
-from models.generation import MotionRequest, frames_of, generate, noise_seed
-from models.sampling import SampleSettings
-from models.text_encoder import MiniLM
+from models.generate.chaining import SEAMS, chain, jerk, overlap_frames
+from models.generate.generation import MotionRequest, frames_of, generate, noise_seed
+from models.generate.sampling import SampleSettings
+from models.text.text_encoder import MiniLM
 from pipeline.arrays import Float32
 from pipeline.representation3d import recover_joints
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from models.checkpoint import SHIPPED, load_checkpoint
-from models.label_config import LabelConfig
-from models.labelling import ClipResult, LabelledMotion, label_clip
-from models.lift_metrics import mpjpe, pa_mpjpe
+from models.lifting.label_config import LabelConfig
+from models.lifting.labelling import ClipResult, LabelledMotion, label_clip
+from models.lifting.lift_metrics import mpjpe, pa_mpjpe
 from pipeline.pose import JOINT_SETS, make_estimator
 from pipeline.skeletons import HUMANML3D
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from flows.training_sets import open_training_set
-from models.motion import Motion
+from models.data.motion import Motion
 from storage.lineage import MOTION_CAPTURE, Recipe, make_lineage
 from storage.opened import FOLDER
 from storage.recipes import register_recipe

@@ -6,7 +6,7 @@
 Needs torch, numpy, transformers, accelerate, safetensors and pyarrow. The baseline is
 `published_loop.py`: float32, text encoder inside the step, four separate encodings and decodings,
 eager attention, AdamW. It is given its features ready-made, so reading data costs it nothing.
-Ours is `models.train_step.train_step` itself on full-length crops, so that no padding is saved.
+Ours is `models.train.train_step` itself on full-length crops, so that no padding is saved.
 Both take their steps in turns, after one step each that is not counted. `--precision` chooses
 ours; several are measured in the same turns. On a CPU the seconds are of processor time, summed
 over threads. Batch 32 on a CPU needs more than 24 GB of memory for either.
@@ -32,12 +32,12 @@ from accelerate.state import AcceleratorState  # noqa: E402
 from published_loop import CLIP_CONTEXT, PATHS, PublishedNetwork, TextTower  # noqa: E402
 from synthetic_motion import random_motions  # noqa: E402
 
+from models.data.training_data import build_bank  # noqa: E402
 from models.diffusion import STEPS, ForwardProcess  # noqa: E402
-from models.run_state import start_run  # noqa: E402
-from models.step_clock import StepClock  # noqa: E402
-from models.train_config import PRESETS, TrainConfig  # noqa: E402
-from models.train_step import Fixed, train_step  # noqa: E402
-from models.training_data import build_bank  # noqa: E402
+from models.train.run_state import start_run  # noqa: E402
+from models.train.step_clock import StepClock  # noqa: E402
+from models.train.train_config import PRESETS, TrainConfig  # noqa: E402
+from models.train.train_step import Fixed, train_step  # noqa: E402
 from pipeline.normalisation import Statistics  # noqa: E402
 from pipeline.skeletons import HUMANML3D  # noqa: E402
 

@@ -1,0 +1,1 @@
+"""Batches made on the training device: crops, cameras, detector-like noise, mixed motions."""

@@ -1,0 +1,1 @@
+"""Training motions in memory: what readers of data sets give and trainers take."""

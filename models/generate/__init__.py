@@ -1,0 +1,1 @@
+"""Sentences to motions: samplers, modes, chains."""

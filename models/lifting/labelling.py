@@ -1,0 +1,257 @@
+"""One video file to pseudo-3D motions: read, find the person, clean, project, lift, judge."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from models.checkpoint import Checkpoint
+from models.lifting.label_config import LabelConfig
+from models.lifting.lift import lift
+from pipeline.arrays import Bool, Float32
+from pipeline.carriers import FrameBatch, VideoInfo
+from pipeline.cleaning import CleanRun, clean_pose, spans
+from pipeline.cleaning_config import CleaningConfig
+from pipeline.feature_masks import feature_mask3d
+from pipeline.joint_mapping import MappedPose, map_joints
+from pipeline.one_euro import one_euro
+from pipeline.pixels_to_view import ProjectedView, project_run
+from pipeline.pose.joint_sets import JOINT_SETS
+from pipeline.pose.protocol import PersonTrack, PoseEstimator
+from pipeline.quality import LabelQuality, label_quality
+from pipeline.reasons import PipelineError, Reason
+from pipeline.representation3d import field_slices, recover_joints
+from pipeline.skeletons import HUMANML3D
+from pipeline.stopwatch import Stopwatch
+from pipeline.tracking import Choice, choose_person
+from pipeline.video import ReadLimits, read_frames
+
+STAGES = ("decode", "pose", "normalise", "lift")
+
+
+@dataclass(frozen=True)
+class LabelledMotion:
+    """One pseudo-3D motion of N frames."""
+
+    start_frame: int
+    """In 20-fps frames since the person was first seen."""
+    start_s: float
+    """Time of frame 0 in the video."""
+    joints3d: Float32
+    """(N, 22, 3) metres."""
+    features3d: Float32
+    """(N-1, 263), not normalised."""
+    mask3d: Bool
+    """(N-1, 263) True where the feature rests on joints that were seen."""
+    view: Float32
+    """(N, 22, 2)"""
+    features2d: Float32
+    """(N-1, 134), not normalised."""
+    mask2d: Bool
+    """(N-1, 134)"""
+    seen: Bool
+    """(N, 22)"""
+    pixels: Float32
+    """(N, 22, 2) cleaned joints in the picture, pixels as stored."""
+    px_per_metre: float
+    windows: int
+    quality: LabelQuality
+
+
+@dataclass(frozen=True)
+class CleanedTrack:
+    """The chosen person's cleaned joints over all motions; masked between them."""
+
+    start_s: float
+    pixels: Float32
+    """(T, 22, 2)"""
+    seen: Bool
+    """(T, 22)"""
+
+
+@dataclass
+class ClipResult:
+    """All that one file gave, whether or not it became motion."""
+
+    info: VideoInfo | None = None
+    reason: Reason | None = None
+    detail: str | None = None
+    tracks: list[PersonTrack] = field(default_factory=list)
+    choice: Choice | None = None
+    motions: list[LabelledMotion] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    @property
+    def cleaned(self) -> CleanedTrack | None:
+        """What the motions were made from, on one 20-fps clock; None without a motion."""
+        if not self.motions:
+            return None
+        first, last = self.motions[0], self.motions[-1]
+        frames = last.start_frame + len(last.seen) - first.start_frame
+        pixels = np.zeros((frames, *first.pixels.shape[1:]), np.float32)
+        seen = np.zeros((frames, first.seen.shape[1]), dtype=np.bool_)
+        for motion in self.motions:
+            start = motion.start_frame - first.start_frame
+            pixels[start : start + len(motion.seen)] = motion.pixels
+            seen[start : start + len(motion.seen)] = motion.seen
+        return CleanedTrack(first.start_s, pixels, seen)
+
+
+def label_clip(
+    path: Path,
+    estimator: PoseEstimator,
+    checkpoint: Checkpoint,
+    config: LabelConfig,
+    *,
+    known_hash: str | None = None,
+    limits: ReadLimits | None = None,
+) -> ClipResult:
+    """Run every stage on one file; a failure ends up in the result, never as an exception.
+
+    Args:
+        path: Video file.
+        estimator: 2D pose backend.
+        checkpoint: Lifting network.
+        config: Settings that change the numbers.
+        known_hash: SHA-256 of the file when it is known already.
+        limits: Bounds on decoding.
+    """
+    result = ClipResult()
+    try:
+        _find_persons(result, path, estimator, config, known_hash, limits)
+        assert result.choice is not None and result.info is not None  # noqa: S101 - set above
+        track = result.tracks[result.choice.index]
+        _label_track(result, track, checkpoint, config)
+    except PipelineError as error:
+        result.reason, result.detail = error.reason, error.detail
+        # A file is whole or failed: runs lifted before the failing one do not stand alone.
+        result.motions.clear()
+    return result
+
+
+def _find_persons(
+    result: ClipResult,
+    path: Path,
+    estimator: PoseEstimator,
+    config: LabelConfig,
+    known_hash: str | None,
+    limits: ReadLimits | None,
+) -> None:
+    watch, waited = Stopwatch(), result.seconds
+    with read_frames(path, HUMANML3D.fps, limits=limits, known_hash=known_hash) as stream:
+        batches = _timed(stream, waited)
+        first = next(batches, None)
+        if first is None:
+            raise PipelineError(Reason.NO_FRAMES, "the file opens but gives no picture")
+        height, width = first.frames.shape[1:3]
+        everything = itertools.chain([first], batches)
+        tracks = estimator.estimate(everything, frame_size=(width, height))
+        result.info = stream.info
+    waited["pose"] = watch.seconds - waited["decode"]
+    result.tracks = tracks
+    result.choice = choose_person(tracks)
+    if result.choice.score < config.min_person_score:
+        raise PipelineError(
+            Reason.NO_PERSON,
+            f"nobody is large, steady and sure enough to be a person: {result.choice.why}",
+        )
+    shortest_s = config.cleaning.min_frames / config.cleaning.fps
+    if result.info.duration_s < shortest_s:
+        raise PipelineError(
+            Reason.TOO_SHORT,
+            f"{result.info.duration_s:.2f} s of video; a motion needs {shortest_s:.2f} s",
+        )
+
+
+def _timed(stream: Iterable[FrameBatch], seconds: dict[str, float]) -> Iterator[FrameBatch]:
+    """Pass batches on, adding the time spent waiting for them to `decode`."""
+    batches = iter(stream)
+    while True:
+        watch = Stopwatch()
+        batch = next(batches, None)
+        seconds["decode"] += watch.seconds
+        if batch is None:
+            return
+        yield batch
+
+
+def _label_track(
+    result: ClipResult, track: PersonTrack, checkpoint: Checkpoint, config: LabelConfig
+) -> None:
+    watch, info = Stopwatch(), result.info
+    aspect = 1.0 if info is None else info.pixel_aspect
+    names = JOINT_SETS[track.pose.joint_set].joints
+    pose = map_joints(track.pose, names, threshold=config.confidence_threshold, pixel_aspect=aspect)
+    runs = clean_pose(pose, config.cleaning)
+    if not runs:
+        raise _no_run(pose, config.cleaning)
+    views = [project_run(run) for run in runs]
+    result.seconds["normalise"] = watch.seconds
+    watch = Stopwatch()
+    for run, view in zip(runs, views, strict=True):
+        result.motions.append(_lift_run(run, view, aspect, checkpoint, config))
+    result.seconds["lift"] = watch.seconds
+
+
+def _no_run(pose: MappedPose, config: CleaningConfig) -> PipelineError:
+    """Why no stretch of the track is long enough, told apart for the reader of the table."""
+    enough = pose.seen.sum(axis=1) >= config.min_joints
+    shortest_s = config.min_frames / config.fps
+    step = float(np.median(np.diff(pose.times))) if len(pose.times) > 1 else 0.0
+    whole = max((b - a for a, b in spans(pose.seen.any(axis=1))), default=0) * step
+    usable = max((b - a for a, b in spans(enough & pose.seen[:, 0])), default=0) * step
+    if whole >= shortest_s:
+        return PipelineError(
+            Reason.TOO_FEW_JOINTS,
+            f"hips and at least {config.min_joints} of 22 joints are seen for {usable:.1f} s "
+            f"without a break; a motion needs {shortest_s:.1f} s",
+        )
+    return PipelineError(
+        Reason.PERSON_TOO_BRIEF,
+        f"the person is in sight for {whole:.1f} s without a break; a motion needs "
+        f"{shortest_s:.1f} s",
+    )
+
+
+def _lift_run(
+    run: CleanRun,
+    view: ProjectedView,
+    pixel_aspect: float,
+    checkpoint: Checkpoint,
+    config: LabelConfig,
+) -> LabelledMotion:
+    lifted = lift(checkpoint, view.features, view.mask)
+    features = lifted.features
+    if config.one_euro:
+        features = _smoothed(features, checkpoint)
+    if not np.isfinite(features).all():
+        raise PipelineError(Reason.LIFT_ERROR, "the lift gave values that are not finite")
+    joints = recover_joints(features, checkpoint.skeleton)
+    n = len(joints)  # T positions give T - 1 rows, and as many lifted positions
+    seen, shown = view.seen[:n], view.joints[:n]
+    return LabelledMotion(
+        start_frame=run.start_frame,
+        start_s=run.start_s,
+        joints3d=joints,
+        features3d=features[: n - 1],
+        mask3d=feature_mask3d(seen, checkpoint.skeleton),
+        view=shown,
+        features2d=view.features[: n - 1],
+        mask2d=view.mask[: n - 1],
+        seen=seen,
+        pixels=(run.joints[:n] / [pixel_aspect, 1.0]).astype(np.float32),
+        px_per_metre=view.px_per_metre,
+        windows=lifted.windows,
+        quality=label_quality(joints, shown, seen, run.confidence[:n], checkpoint.skeleton),
+    )
+
+
+def _smoothed(features: Float32, checkpoint: Checkpoint) -> Float32:
+    """The paper's One-Euro filter over normalised features; contacts are flags and stay."""
+    s = checkpoint.statistics
+    contacts = field_slices(checkpoint.skeleton)["contacts"]
+    smooth = one_euro((features - s.mean3) / s.std3) * s.std3 + s.mean3
+    smooth[:, contacts] = features[:, contacts]
+    return smooth.astype(np.float32)

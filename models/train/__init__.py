@@ -1,0 +1,1 @@
+"""Training: configuration, step, loop, validation, resuming, and the recipe of the weights."""
