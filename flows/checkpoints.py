@@ -95,6 +95,8 @@ def export_weights(checkpoint: Path, out: Path, stats_out: Path | None) -> dict[
     )
     if taken:
         raise FileExistsError(f"{taken[0]} is there already; choose another --stats-out")
+    if stats_out is not None:
+        stats_out.mkdir(parents=True, exist_ok=True)  # refused here, nothing is half exported
     write_official(loaded.network, out)
     written = write_npy(loaded.statistics, stats_out) if stats_out is not None else []
     return {

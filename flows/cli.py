@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if not isinstance(error, _plain_errors()):
             raise
-        return _fail(" ".join(str(error).split()) or type(error).__name__, EXIT_USAGE, as_json)
+        return _fail(_sentence(error), EXIT_USAGE, as_json)
     _print(outcome, as_json)
     return EXIT_FAILED if outcome.failed else 0
 
@@ -113,6 +113,13 @@ def _group_entry(name: str, about: str) -> Command:
 
     group.__doc__ = about
     return group
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, on one line; the system's own errors without their number."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _fail(message: str, status: int, as_json: bool) -> int:

@@ -19,7 +19,7 @@ from storage.known_motions import foreign_motions, known_motions, name_of_shard
 from storage.lineage import MOTION_CAPTURE, Lineage, Recipe, make_lineage
 from storage.opened import forget_replaced, opened_motions
 from storage.recipes import recipe_id, register_recipe
-from storage.rows import ShardRows
+from storage.rows import ShardRows, check_name
 from storage.schemas import MOTIONS
 from storage.shards import commit_shard
 from storage.statistics import store_moments
@@ -57,9 +57,10 @@ def store_motions(
         Counts and named rejects.
 
     Raises:
-        ValueError: There is no item at all.
+        ValueError: There is no item at all, or the data set's name cannot be used.
         StoreError: The store cannot be used, or the data set has another recipe.
     """
+    check_name("--dataset", dataset)
     watch, store = Stopwatch(), create_store(url)
     recipe = Recipe(
         estimator_id=MOTION_CAPTURE,

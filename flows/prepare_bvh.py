@@ -5,7 +5,7 @@ from typing import Any
 
 from flows.prepare import store_motions
 from flows.prepare_report import PrepareReport
-from models.data.bvh_motions import BvhSet, bvh_motions, check_dataset_name
+from models.data.bvh_motions import BvhSet, bvh_motions
 from models.text.text_encoder import TextEncoder
 from pipeline.bvh_families import find_joint_map
 from pipeline.bvh_file import read_bvh
@@ -13,6 +13,7 @@ from pipeline.bvh_folder import BvhOptions, Unit, Up, find_bvh_files, survey
 from pipeline.bvh_joint_maps import map_template, read_joint_map
 from pipeline.caption_files import read_captions
 from pipeline.skeletons import HUMANML3D
+from storage.rows import check_name
 
 READER = "bvh"
 
@@ -62,7 +63,7 @@ def prepare_bvh(
         ValueError: No file can be used, or the captions cannot be read.
         StoreError: The store cannot be used.
     """
-    check_dataset_name(dataset)
+    check_name("--dataset", dataset)
     files = find_bvh_files(folder)
     told = read_captions(captions) if captions else {}
     known = survey(files, options)

@@ -17,6 +17,7 @@ from models.train.train_config import TrainConfig
 from models.train.training import read_run, train
 from pipeline.normalisation import Statistics
 from storage.lineage import code_commit, code_version
+from storage.location import without_version
 
 SPLITS = ("train", "val")
 
@@ -94,7 +95,10 @@ def _as_asked(options: TrainOptions, begun: TrainConfig) -> TrainConfig:
 
 
 def _with_windows(config: TrainConfig, data: TrainingSet) -> TrainConfig:
-    longest = longest_rows(data.motions["train"])
+    motions = data.motions["train"]
+    shown = [m for m, keep in zip(motions, known_3d(motions, config), strict=True) if keep]
+    # Without 2D a motion whose 3D is hidden fills no window; `_statistics` tells if all are.
+    longest = longest_rows(motions if config.trains_2d or not shown else shown)
     fitted = fit_windows(config, longest)
     if fitted.windows != config.windows:
         say(
@@ -151,7 +155,7 @@ def _facts(
     """Lineage of the run: what its weights come from."""
     return {
         "text_encoder": data.text_encoder or None,
-        "data": {"url": url.partition("@")[0], **data.lineage},
+        "data": {"url": without_version(url), **data.lineage},
         "statistics": statistics_hash(statistics),
         "initial": None if initial is None else initial.checkpoint_id,
         "code_version": code_version(),

@@ -130,7 +130,8 @@ def _config_of(file: Path) -> TrainConfig:
         raise ValueError(f"--config {file} cannot be read: {error.strerror}") from error
     if not isinstance(values, dict):
         raise ValueError(f"--config {file} holds no training configuration")
-    trained_with = values.get("train") or values.get("about", {}).get("train")
+    about = values.get("about")
+    trained_with = values.get("train") or (about.get("train") if isinstance(about, dict) else None)
     try:
         return TrainConfig.from_json(trained_with or values)
     except ValueError as error:

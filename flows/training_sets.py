@@ -106,7 +106,7 @@ def _plain_file(url: str | Path) -> Path | None:
 
 def _from_store(url: str | Path, splits: Sequence[str], datasets: Sequence[str]) -> TrainingSet:
     location = locate(url)
-    if location.is_local and not (location.path / VIDEOS.name).is_dir():
+    if location.is_local and location.path.is_dir() and not (location.path / VIDEOS.name).is_dir():
         raise ValueError(f"no training set at {url}: fill a store there with `crossdiff prepare`")
     store = open_store(url)
     # videos first, as every reader of a store does: the motions are then never too old for them.

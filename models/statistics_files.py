@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from models.checkpoint_id import STATISTICS_FILE
 from pipeline import representation2d, representation3d
+from pipeline.array_files import read_npy
 from pipeline.arrays import Float32, Float64
 from pipeline.normalisation import Statistics
 from pipeline.skeletons import Skeleton
@@ -140,10 +141,10 @@ def read_place(place: Path) -> dict[str, Float32]:
 
 def _read_npy(file: Path) -> Float32:
     try:
-        values = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        values = read_npy(file)
+    except ValueError as error:
         raise StatisticsError(f"{file} is damaged or no .npy file of numbers") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype.kind not in "fiu":
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise StatisticsError(f"{file} does not hold one row of numbers")
     return values.astype(np.float32)
 

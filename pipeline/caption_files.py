@@ -125,7 +125,7 @@ def _records(path: Path) -> list[dict[str, object]]:
         return _table(text, delimiter, path.name)
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is not JSON: {error}") from error
     if isinstance(values, dict):
         said = ((f, c) for f, cs in values.items() for c in (cs if isinstance(cs, list) else [cs]))
@@ -143,9 +143,20 @@ def _table(text: str, delimiter: str, name: str) -> list[dict[str, object]]:
         if not {"file", "caption"} <= set(columns):
             raise ValueError(f"{name} needs the columns file and caption in its first line")
         reader.fieldnames = columns
-        return [dict(row) for row in reader]
+        return [_row(row, f"record {i} of {name}") for i, row in enumerate(reader, start=1)]
     except csv.Error as error:
         raise ValueError(f"{name} cannot be read as a table: {error}") from error
+
+
+def _row(row: Mapping[str | None, object], where: str) -> dict[str, object]:
+    """The row without cells that no column names; a caption must not end at its first comma."""
+    beyond = row.get(None)
+    if isinstance(beyond, list) and any(str(cell).strip() for cell in beyond):
+        raise ValueError(
+            f"{where} has more cells than the first line has columns: put a caption that holds "
+            "the separator into double quotes"
+        )
+    return {name: value for name, value in row.items() if name is not None}
 
 
 def _record(record: Mapping[str, object], where: str) -> FileCaptions:

@@ -1,7 +1,6 @@
 """Read a packed motion-capture archive: `<name>.npz` with joints and `<name>.json` with labels."""
 
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.array_files import UNREADABLE
 from pipeline.arrays import Float32
 from pipeline.rejects import Reject
 
@@ -107,10 +107,18 @@ def _clip(
         clip_id=str(record["id"]),
         split=str(record["split"]),
         action=str(record["label"]),
-        captions=tuple(str(caption["text"]) for caption in record["captions"]),
+        captions=_captions(record["captions"]),
         source=str(record["source"]),
         joints=joints,
     )
+
+
+def _captions(records: object) -> tuple[str, ...]:
+    if not isinstance(records, list) or not all(
+        isinstance(record, dict) and isinstance(record.get("text"), str) for record in records
+    ):
+        raise ValueError('its captions are not a list of {"text": a sentence}')
+    return tuple(record["text"] for record in records)
 
 
 def _files(folder: Path, name: str) -> tuple[Path, Path]:
@@ -143,5 +151,5 @@ def _read_arrays(folder: Path, name: str) -> dict[str, np.ndarray[Any, Any]]:
             if missing:
                 raise ValueError(f"arrays {', '.join(missing)} are missing")
             return {key: packed[key] for key in _ARRAYS}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{file} is not a mocap archive: {error}") from error

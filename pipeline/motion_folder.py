@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.array_files import read_npy
 from pipeline.arrays import Float32, Float64
 from pipeline.caption_files import SPLITS, Caption, read_text_file
 from pipeline.skeletons import KIT, SKELETONS, Skeleton
@@ -144,14 +145,14 @@ def _load(folder: MotionFolder, motion_id: str) -> Float64:
     if not path.is_file():
         raise ValueError(f"{where} is missing")
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError):
+        values = read_npy(path)
+    except ValueError:
         raise ValueError(f"{where} is not a NumPy array of numbers, or it is cut off") from None
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+    if values.dtype.kind not in "fiu":
         raise ValueError(f"{where} does not hold numbers")
     if not np.isfinite(values).all():
         raise ValueError(f"{where} holds values that are not finite")
-    return np.asarray(values)
+    return values
 
 
 def _command(skeleton: Skeleton) -> str:

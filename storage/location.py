@@ -83,6 +83,13 @@ def locate(url: str | Path, options: Mapping[str, str] | None = None) -> StoreLo
     return StoreLocation(_remote_root(address, scheme["scheme"], given), version, given)
 
 
+def without_version(url: str | Path) -> str:
+    """The URL without its `@version`; any other `@` belongs to the address."""
+    text = str(url).strip()
+    match = _VERSION.match(text)
+    return match["url"] if match else text
+
+
 def _local_root(address: str) -> str:
     if address.startswith("file:"):
         parts = urlsplit(address)

@@ -19,7 +19,7 @@ VIEWS = 4
 """Projected views of a motion whose 3D is known."""
 HASH_LENGTH_IN_ID = 16
 """Hex digits of the video's hash in a motion id: 64 bits, no collision in any real collection."""
-NAME_RULE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Data set and shard names become folder and file names on every kind of store."""
 
 
@@ -34,7 +34,7 @@ def check_name(what: str, name: str) -> None:
     Raises:
         ValueError: The name has other characters than letters, digits, dot, dash, underscore.
     """
-    if not NAME_RULE.match(name):
+    if not NAME_RULE.fullmatch(name):
         raise ValueError(
             f"{what} {name!r} must start with a letter or digit and hold at most 100 letters, "
             "digits, dots, dashes and underscores"

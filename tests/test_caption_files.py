@@ -56,6 +56,11 @@ def test_a_folder_of_texts(tmp_path):
     assert said[0].part is None
 
 
+def test_empty_cells_at_the_end_of_a_line_say_nothing(tmp_path):
+    (tmp_path / "c.csv").write_text("file,caption\na,walks,,\n")
+    assert read_captions(tmp_path / "c.csv") == {"a": FileCaptions((Caption("walks"),))}
+
+
 def test_a_file_is_found_by_its_path_or_its_name():
     captions = {"sub/a": FileCaptions(split="val"), "a": FileCaptions(split="test")}
     assert captions_for("sub/a.bvh", captions)[0] == "sub/a"
@@ -75,7 +80,13 @@ def test_a_file_is_found_by_its_path_or_its_name():
         ("c.csv", "file,caption,start,end\na,b,3,2\n", "ends at 2 s, not after its start at 3"),
         ("c.csv", "file,caption,split\na,b,val\na,c,test\n", "record 2 of c.csv puts its file"),
         ("c.csv", "file,caption\na," + "x" * 200_000 + "\n", "cannot be read as a table"),
+        (
+            "c.csv",
+            "file,caption\na,walks, then sits\n",
+            "record 1 of c.csv has more cells .* quotes",
+        ),
         ("c.json", "{", "c.json is not JSON"),
+        ("c.json", "[" * 100_000, "c.json is not JSON"),
         ("c.json", "[1]", "must hold a list of records"),
         ("c.json", '{"a": {"b": 1}}', "has no caption"),
         ("c.xlsx", "x", "must be a .csv, .tsv or .json"),

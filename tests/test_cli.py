@@ -118,6 +118,10 @@ WRONG = {
     ),
     "prepare from nothing": (["prepare", "mocap", "{tmp}/empty", "--out", "{tmp}/p"], "'cmu'"),
     "train on nothing": (["train", "--data", "{tmp}/empty", "--out", "{tmp}/run"], "training set"),
+    "statistics into a file": (
+        ["checkpoint", "export", str(SHIPPED), "--out", "{tmp}/new", "--stats-out", "{list}"],
+        "cannot use {list}: File exists",
+    ),
     "evaluate on nothing": (["evaluate-lift", "--data", "{tmp}/empty"], "training set"),
 }
 
@@ -132,10 +136,11 @@ def test_a_wrong_argument_gets_one_sentence(
     template, expected = WRONG[name]
     (tmp_path / "empty").mkdir()
     (tmp_path / "list.csv").write_text("file\na.avi\n")
-    places = {"tmp": tmp_path, "store": ingested.store}
+    places = {"tmp": tmp_path, "store": ingested.store, "list": tmp_path / "list.csv"}
     if "{broken}" in template:
         places["broken"] = broken_checkpoint(tmp_path / "broken")
     arguments = [part.format(**places) for part in template]
+    expected = expected.replace("{list}", str(places["list"]))
     assert main([*arguments, "--json"]) == 2
     said = capsys.readouterr()
     (line,) = said.err.splitlines()

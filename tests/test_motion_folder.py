@@ -61,6 +61,12 @@ def test_a_missing_mirror_image_is_made_as_the_data_set_would(tmp_path, skeleton
     assert made.tokens[1] == ("someone/PRON", "turn/VERB", "right/ADV")
 
 
+def test_a_copy_that_no_list_names_does_not_cost_the_mirror_image(tmp_path):
+    rows = {"000001": vectors(1, 60), "M000001": vectors(1, 60, mirrored=True)}
+    write_folder(tmp_path, rows, {"train": ["000001"]})
+    assert set(read(tmp_path)[0]) == set(rows)
+
+
 @pytest.mark.shared
 def test_the_reference_motion_comes_back(tmp_path, shared):
     with np.load(shared / "reference" / "motion_012314.npz") as arrays:
@@ -102,6 +108,18 @@ def test_raw_kit_joints_take_the_first_motions_bones(tmp_path):
 
     for motion in motions.values():
         np.testing.assert_allclose(bones(motion.joints), bones(arrays["00001"]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e300])
+def test_a_first_motion_without_bones_does_not_spoil_the_others(tmp_path, scale):
+    arrays = {"00000": scale * raw_motion(1, 40, KIT), "00001": raw_motion(1, 40, KIT)}
+    write_folder(tmp_path, arrays, {"train": list(arrays)}, under="joints")
+    with np.errstate(all="ignore"):
+        good = read(tmp_path, KIT)[0]["00001"]
+    for parent, joint in KIT.bones:
+        ours, given = (np.linalg.norm(m[0, joint] - m[0, parent])
+                       for m in (good.joints, arrays["00001"]))  # fmt: skip
+        assert ours == pytest.approx(given, rel=1e-4)
 
 
 def test_a_caption_of_a_part_makes_the_part_a_motion(tmp_path):
@@ -156,21 +174,30 @@ def test_bad_items_are_named_rejects_and_the_rest_goes_on(tmp_path):
         "rows0": good[:0],
     }  # fmt: skip
     texts = {"text": ["no hash marks"], "empty": [""]}
-    write_folder(tmp_path, arrays, {"train": [*arrays, "gone", "cut", "pickle"]}, texts)
+    others = ("gone", "zip", "huge", "header")
+    write_folder(tmp_path, arrays, {"train": [*arrays, "cut", "pickle", *others]}, texts)
     (tmp_path / "texts" / "untold.txt").unlink()
     folder = tmp_path / "new_joint_vecs"
     whole = (folder / "good.npy").read_bytes()
     (folder / "cut.npy").write_bytes(whole[: len(whole) // 2])
     np.save(folder / "pickle.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    for name in ("gone", "cut", "pickle"):
+    for name in ("cut", "pickle", *others):
         (tmp_path / "texts" / f"{name}.txt").write_text(LINE)
+    for name, data in (
+        ("zip", b"PK\x03\x04 and then nothing"),
+        ("huge", whole.replace(b"(50, 263)", b"(99999999999, 263)")),
+        ("header", whole.replace(b"(50, 263)", b"((((((((")),
+    ):
+        assert data != whole
+        (folder / f"{name}.npy").write_bytes(data)
     motions, rejects = read(tmp_path)
     assert set(motions) == {"good", "Mgood"}
     said = {
         "nan": "not finite", "kit": "crossdiff prepare kitml", "flat": "expected (frames, 263)",
         "text": "line 1 of its text file", "empty": "no captions", "untold": ".txt is missing",
         "words": "does not hold numbers", "gone": "gone.npy is missing", "cut": "cut off",
-        "pickle": "not a NumPy array of numbers", "rows0": "0 feature rows",
+        "pickle": "not a NumPy array of numbers", "zip": "not a NumPy array of numbers",
+        "huge": "or it is cut off", "header": "or it is cut off", "rows0": "0 feature rows",
     }  # fmt: skip
     assert set(rejects) == set(said)
     for name, sentence in said.items():

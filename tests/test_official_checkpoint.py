@@ -240,7 +240,7 @@ def test_a_pickle_is_not_executed(file, tmp_path):
     [
         ((), "no statistics of the 3D and 2D features: give --stats"),
         (("--stats", "{tmp}/half"), "no statistics of the 2D features: give --stats"),
-        (("--stats", "{tmp}/nowhere"), "no store at {tmp}/nowhere: no such folder"),
+        (("--stats", "{tmp}/nowhere"), "there is no store at {tmp}/nowhere"),
         (("--stats", "{tmp}/nowhere.safetensors"), "no such file or folder"),
         (("--heads", "3"), "divide by heads 3"),
         (("--stats", "{tmp}/npy", "--text-encoder", "minilm"), "gives 384 numbers a sentence"),

@@ -87,7 +87,7 @@ def test_a_map_is_printed_for_the_first_file(tmp_path, capsys):
         (["kitml", "IN/none", "--out", "S"], "neither new_joint_vecs/ nor joints/"),
         (["bvh", "IN", "--out", "S", "--dataset", "x"], "holds no .bvh file"),
         (["bvh", "IN"], "say where the motions go: --out STORE --dataset NAME"),
-        (["bvh", "IN", "--out", "S", "--dataset", "a b"], "must be a name of letters"),
+        (["bvh", "IN", "--out", "S", "--dataset", "a b"], "must start with a letter"),
         (["bvh", "IN", "--out", "S", "--dataset", "x", "--joint-map", "IN/m"], "map m cannot"),
         (["bvh", "IN", "--print-map"], "holds no .bvh file"),
     ],

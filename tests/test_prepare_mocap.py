@@ -158,6 +158,7 @@ def broken_archive(folder: Path) -> Path:
         archives.record(3, split="extra"),
         {"id": "000004", "split": "train"},
         archives.record(0, label="again"),
+        archives.record(5, captions=["a person kicks"]),
     ]
     archives.write_archive(folder, "part", records)
     return folder
@@ -174,6 +175,7 @@ def test_bad_clips_are_named_and_the_run_goes_on(tmp_path: Path) -> None:
     assert "'extra'" in said["part_000003"]
     assert "captions" in said["000004"]
     assert "same id" in said["part_000000"]
+    assert "its captions are not a list" in said["000005"]
     assert "rejected 000001" in "\n".join(report.lines())
 
 
@@ -238,6 +240,15 @@ def test_an_id_of_another_data_set_is_refused(tmp_path: Path) -> None:
     report = keep(tmp_path, [first, second], "other")
     assert report.motions == 1
     assert "data set 'mine'" in report.rejected["m0"]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "<x>", "x\n", "x" * 101])
+def test_a_data_set_whose_name_is_no_folder_is_refused_before_there_is_a_store(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="must start with a letter or digit"):
+        keep(tmp_path, random_motions([24, 24])[:1], name)
+    assert not (tmp_path / "store").exists()
 
 
 def test_another_encoder_does_not_mix_into_a_data_set(archive: Path, prepared: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import StoreError
-from storage.location import locate
+from storage.location import locate, without_version
 
 
 def test_folders_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +32,12 @@ def test_a_version_is_split_off() -> None:
     assert locate("folder@home/store").version is None
     assert str(locate("s3://bucket/store@12")) == "s3://bucket/store@12"
     assert locate("s3://bucket/store").version is None
+
+
+def test_only_a_version_is_taken_off_an_address() -> None:
+    assert without_version("s3://bucket/store@12") == "s3://bucket/store"
+    assert without_version("me@home/store") == "me@home/store"
+    assert without_version("me@home/store@3") == "me@home/store"
 
 
 def test_options_are_carried_and_never_printed() -> None:

@@ -63,8 +63,11 @@ def test_a_share_of_the_motions_keeps_its_3d_the_same_every_time():
     assert all(keeps_3d(i, 1.0, 1) for i in IDS)
 
 
-def test_a_mirror_image_keeps_its_3d_exactly_when_its_original_does():
-    plain = random_motions([20] * 12)
+@pytest.mark.parametrize("prefix", ["", "Mine_"])
+def test_a_mirror_image_keeps_its_3d_exactly_when_its_original_does(prefix):
+    plain = [
+        dataclasses.replace(m, motion_id=prefix + m.motion_id) for m in random_motions([20] * 12)
+    ]
     mirrored = [dataclasses.replace(m, motion_id="M" + m.motion_id, mirrored=True) for m in plain]
     known = known_3d([*plain, *mirrored], changed(fraction_3d=0.5))
     assert known[:12].tolist() == known[12:].tolist()

@@ -273,9 +273,29 @@ def test_motions_survive_the_parquet_file(tmp_path):
         ValueError, match=r"no training set at .*: make one with `crossdiff prepare"
     ):
         read_motions(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"is a folder: give the .parquet file"):
+        write_motions(MOTIONS, tmp_path / "set")
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
 
 
 def test_captions_of_mirrored_motions_swap_their_sides():
     told = "The left hand, then right; turns clockwise (leftover)."
     assert swap_sides(told) == "The right hand, then left; turns counterclockwise (leftover)."
     assert swap_sides(swap_sides(told)) == told
+
+
+@pytest.mark.parametrize(
+    ("told", "mirrored"),
+    [
+        ("Left hand waves", "Right hand waves"),
+        ("the RIGHT one", "the LEFT one"),
+        ("a left-handed throw", "a right-handed throw"),
+        ("his left/right (left) foot", "his right/left (right) foot"),
+        ("steps leftward, rightwards", "steps rightward, leftwards"),
+        ("turns counter-clockwise", "turns clockwise"),
+        ("Anticlockwise.", "Clockwise."),
+        ("an upright, bright leftover", "an upright, bright leftover"),
+    ],
+)
+def test_a_side_is_found_in_any_spelling(told, mirrored):
+    assert swap_sides(told) == mirrored

@@ -18,6 +18,7 @@ from flows.training_sets import open_training_set
 from models.checkpoint import load_checkpoint
 from models.checkpoint_id import checkpoint_id
 from models.data.motion_files import write_motions
+from models.train.known_3d import keeps_3d
 from models.train.run_state import statistics_hash
 from models.train.train_config import PRESETS, TrainConfig
 from pipeline.canonical import canonicalise
@@ -145,7 +146,7 @@ def test_with_less_3d_the_statistics_do_not_tell_the_rest(store, stage_1):
 def test_resume_needs_nothing_but_the_folder_and_reads_the_data_of_the_beginning(
     config, tmp_path, capsys
 ):
-    url, out = tmp_path / "store", tmp_path / "run"
+    url, out = tmp_path / "me@home" / "store", tmp_path / "run"
     add_data(url, "one")
     given = ["--data", url, "--config", config, "--out", out]
     crossdiff(capsys, *given, "--max-minutes", 0)
@@ -188,6 +189,25 @@ def test_kit_data_gives_a_network_of_its_widths(config, tmp_path, capsys):
     assert (sizes.dim3, sizes.dim2, sizes.root3, sizes.root2) == (251, 128, 4, 2)
     assert best.skeleton.name == KIT.name
     assert best.statistics.mean3.shape == (251,)
+
+
+def test_windows_are_those_of_the_motions_whose_3d_is_shown(store, tmp_path, capsys):
+    """The set's longest motion may be one that a run without 2D does not see."""
+    lengths = {f"one{i}": LENGTHS[i] for i in range(4)}
+    seed, kept = next(
+        (seed, kept)
+        for seed in range(100)
+        if (kept := [i for i in lengths if keeps_3d(i, 0.5, seed)]) == ["one0", "one2"]
+    )
+    config = changed(
+        network=TINY_NETWORK, steps=1, windows=(24, 48), bucketed=True, subset_seed=seed
+    )
+    (tmp_path / "c.json").write_text(json.dumps(config.to_json()))
+    given = ["--data", store, "--config", tmp_path / "c.json", "--out", tmp_path / "run"]
+    crossdiff(capsys, *given, "--only-3d", "--fraction-3d", 0.5)
+    begun = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert begun["train"]["windows"] == [24]
+    assert max(lengths[i] for i in kept) < 48 < max(lengths.values())
 
 
 def test_a_plain_file_of_motions_needs_no_store(store, config, tmp_path, capsys):
@@ -252,9 +272,25 @@ WRONG = {
     "Stage I of Stage II": (["--initial", "{second}"], "add --stage 2, or choose a --preset"),
     "no steps": (["--steps", "0"], "steps must be at least 1"),
     "a run there": (["--config", "{config}", "--out", "{run}"], "add --resume or choose another"),
-    "no data": (["--data", "{tmp}/none"], "no training set at"),
+    "no data": (["--data", "{tmp}/none"], "there is no store at"),
     "no JSON": (["--config", "{run}/state.pt"], "is not JSON"),
+    "about nothing": (["--config", "{configs}/about.json"], "--config"),
+    "half a step": (["--config", "{configs}/steps.json"], "steps must be a whole number, got 3.5"),
+    "a seed in words": (
+        ["--config", "{configs}/seed.json"],
+        "seed must be a whole number, got 'x'",
+    ),
+    "no camera": (["--config", "{configs}/camera.json"], "quarters must be 1 to 4 cameras, got 0"),
+    "a precision": (["--config", "{configs}/precision.json"], "precision must be one of no, bf16"),
     "not a configuration": (["--config", "{run}/best/config.json/x"], "cannot be read"),
+}
+
+CONFIGS = {
+    "about": {"about": 5},
+    "steps": {"train": {"steps": 3.5}},
+    "seed": {"train": {"seed": "x"}},
+    "camera": {"train": {"camera": {"quarters": 0}}},
+    "precision": {"train": {"precision": "fp64"}},
 }
 
 
@@ -265,9 +301,11 @@ def places(store, stage_1, stage_2, config, tmp_path_factory):
     told = [dataclasses.replace(m, embeddings=np.zeros((1, 8), np.float32))
             for m in motions_of("x")]  # fmt: skip
     write_motions(told, folder / "told" / "motions.parquet", "another-encoder")
+    for name, values in CONFIGS.items():
+        (folder / f"{name}.json").write_text(json.dumps(values))
     return {
         "best": stage_1 / "best", "second": stage_2 / "best", "run": stage_1, "config": config,
-        "store": store, "kit": folder / "kit", "told": folder / "told",
+        "store": store, "kit": folder / "kit", "told": folder / "told", "configs": folder,
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def generate(
     mode: Literal["3d", "2d", "mixture"] = "3d",
     alpha: int = 300,
     guidance: float = 2.5,
-    steps: int = 20,
+    steps: int = 50,
     sampler: Literal["ddpm", "ddim", "dpm++"] | None = None,
     length: float = 6.0,
     n: int = 1,

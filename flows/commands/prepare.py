@@ -135,7 +135,8 @@ def bvh(
             Max, Biped, Bandai-Namco, Unity, SMPL, Poser names need none.
         unit: Length unit of the files. Motions are scaled to the body anyway; this one is checked.
         up: Axis that points up; auto judges from several files.
-        skip_frames: Frames to leave out at the start of each file (a T-pose, say).
+        skip_frames: Frames to leave out at the start of each file (a T-pose, say); the captions'
+            seconds count from there.
         text_encoder: `minilm` needs no download; or the path of CLIP ViT-B/32's weights.
         print_map: Print a joint map to fill in for the folder's first file, and do nothing else.
         json: Print one JSON object on stdout instead of text.

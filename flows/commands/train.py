@@ -59,7 +59,7 @@ def train(
         gradient_clip: Largest gradient norm, 0 for none; default: the preset's.
         ema_decay: Decay of the averaged weights that are saved, 0 for none; default: the preset's.
         precision: `bf16` for mixed precision; default: the preset's.
-        compile: Compile the network first: some minutes, then faster steps on a GPU.
+        compile: Compile the layers first: a minute or two, then faster steps.
         seed: Of weights, data order and noise; default: the preset's.
         log_every: Steps between two progress lines.
         validate_every: Steps between two validations, each of which also saves.

@@ -25,6 +25,10 @@ class CameraAugmentation:
     quarters: int = 4
     """How many of front, left, back and right are drawn from, in this order; 1: front alone."""
 
+    def __post_init__(self) -> None:
+        if self.quarters not in range(1, 5):
+            raise ValueError(f"quarters must be 1 to 4 cameras, got {self.quarters}")
+
 
 @dataclass(frozen=True)
 class Crop:

@@ -123,15 +123,3 @@ def _prepared(clip: MocapClip) -> Iterator[Motion | Reject]:
         yield from prepare_clip(clip)
     except ValueError as error:
         yield Reject(clip.clip_id, str(error))
-
-
-def check_dataset_name(dataset: str) -> None:
-    """Refuse a name that would not be the beginning of a plain motion id.
-
-    Raises:
-        ValueError: Other characters than letters, digits, dots, dashes and underscores.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", dataset):
-        raise ValueError(
-            f"--dataset '{dataset}' must be a name of letters, digits, dots, dashes, underscores"
-        )

@@ -3,7 +3,13 @@
 import re
 
 _SIDES = {"left": "right", "right": "left", "clockwise": "counterclockwise"}
-_SIDES["counterclockwise"] = "clockwise"
+_SIDE = re.compile(
+    r"(?<![a-z])(left|right|(?:counter|anti)[- ]?clockwise|clockwise)"
+    r"(?=(?:wards?|most|handed|hand|foot|arm|leg|side)?(?![a-z]))",
+    re.IGNORECASE,
+)
+"""Words for a side, alone or before other parts of a word: `Left`, `left-handed`, `leftward`, but
+not `leftover` or `upright`."""
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 UNKNOWN_TAG = "OTHER"
 """Part of speech of a word that nobody tagged; one of the matching networks' fifteen tags."""
@@ -11,13 +17,13 @@ UNKNOWN_TAG = "OTHER"
 
 def swap_sides(text: str) -> str:
     """The caption of the mirrored motion: left and right change places."""
-    return " ".join(_swap_word(word) for word in text.split(" "))
+    return _SIDE.sub(_swapped, text)
 
 
 def swap_token_sides(tokens: tuple[str, ...]) -> tuple[str, ...]:
     """The tokens (`word/POS`) of the mirrored motion's caption."""
     parts = [token.rpartition("/") for token in tokens]
-    return tuple(f"{_swap_word(word)}{slash}{tag}" for word, slash, tag in parts)
+    return tuple(f"{swap_sides(word)}{slash}{tag}" for word, slash, tag in parts)
 
 
 def tokenise(text: str) -> tuple[str, ...]:
@@ -28,6 +34,9 @@ def tokenise(text: str) -> tuple[str, ...]:
     return tuple(f"{word}/{UNKNOWN_TAG}" for word in _WORD.findall(text.lower()))
 
 
-def _swap_word(word: str) -> str:
-    core = word.strip(".,;:!?\"'")
-    return word.replace(core, _SIDES[core]) if core in _SIDES else word
+def _swapped(found: re.Match[str]) -> str:
+    word = found[0]
+    other = _SIDES.get(word.lower(), "clockwise")  # counter-clockwise, anticlockwise, ...
+    if word.isupper():
+        return other.upper()
+    return other.capitalize() if word[0].isupper() else other

@@ -42,7 +42,9 @@ def folder_motions(folder: MotionFolder) -> Iterator[Motion | Reject]:
 
 
 def _target(folder: MotionFolder) -> Float64:
-    """(J, 3) bones that raw joints are retargeted to: the data set's own, else its first motion's.
+    """(J, 3) bones that raw joints are retargeted to.
+
+    The data set's own, else those of its first motion that has all of them.
 
     Raises:
         ValueError: Not one file of the folder can be read.
@@ -51,9 +53,12 @@ def _target(folder: MotionFolder) -> Float64:
         return canonical_offsets(folder.skeleton)
     for motion_id in folder.splits:
         try:
-            return bone_offsets(read_raw_joints(folder, motion_id)[0], folder.skeleton)
+            bones = bone_offsets(read_raw_joints(folder, motion_id)[0], folder.skeleton)
         except (ValueError, OSError, IndexError):
             continue
+        lengths = np.linalg.norm(bones[1:], axis=-1)
+        if (lengths > 0).all() and np.isfinite(lengths).all():  # else it would spoil all others
+            return bones
     raise ValueError(f"{folder.path} holds no readable joints")
 
 
@@ -67,7 +72,7 @@ def _motions(
     own_mirror = MIRROR_PREFIX + motion_id
     is_mirrored = _is_copy(folder, motion_id)
     todo = [(motion_id, features, captions, is_mirrored)]
-    if not is_mirrored and not _has(folder, own_mirror):
+    if not is_mirrored and own_mirror not in folder.splits:
         mirrored = features_from_canonical(
             _mirrored(folder, features, raw, target), folder.skeleton
         )

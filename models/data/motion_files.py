@@ -53,7 +53,12 @@ def write_motions(
         path: The file; it appears whole or not at all.
         text_encoder: Id of the encoder of the motions' embeddings.
         features: False leaves out the feature rows, to be computed again by who reads the file.
+
+    Raises:
+        ValueError: `path` is a folder.
     """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: give the .parquet file to write")
     columns = {
         "motion_id": [m.motion_id for m in motions],
         "split": [m.split for m in motions],

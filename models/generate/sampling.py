@@ -24,7 +24,7 @@ GUIDANCE = 2.5
 """Guidance scale of the paper."""
 ALPHA = 300
 """The paper's best: mixture changes to 3D near 0.3 of the way."""
-FEW_STEPS = 20
+FEW_STEPS = 50
 
 Predict = Callable[[Tensor, int, Dim, Dim], Tensor]
 """(x (B, T, D source), timestep, source, target) -> clean (B, T, D target)."""

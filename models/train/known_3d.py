@@ -31,9 +31,8 @@ def known_3d(motions: Sequence[Motion], config: TrainConfig) -> Bool:
 
     A mirror image goes with its original: it would tell the same poses.
     """
-    kept = [
-        m.has_3d and keeps_3d(_original(m), config.fraction_3d, config.subset_seed) for m in motions
-    ]
+    share, seed = config.fraction_3d, config.subset_seed
+    kept = [m.has_3d and keeps_3d(_recording(m.motion_id), share, seed) for m in motions]
     return np.array(kept, dtype=np.bool_)
 
 
@@ -43,9 +42,9 @@ def shown_3d(motions: Sequence[Motion], config: TrainConfig) -> Tensor | None:
     return None if known.all() else torch.from_numpy(known)
 
 
-def _original(motion: Motion) -> str:
-    named = motion.mirrored or motion.motion_id.startswith("M")
-    return motion.motion_id.removeprefix("M") if named else motion.motion_id
+def _recording(motion_id: str) -> str:
+    """The same for a motion and its mirror image, also where the motion's own id begins with M."""
+    return motion_id.lstrip("M")
 
 
 def without_hidden_3d(everything: Statistics, known: Statistics) -> Statistics:

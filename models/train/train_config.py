@@ -16,6 +16,7 @@ from models.train.losses import PathWeights
 STEPS_PER_EPOCH = 730
 """Batches of 32 in an epoch of HumanML3D's 23,384 training motions: the paper counts epochs."""
 STAGE_1_EPOCHS, STAGE_2_EPOCHS = 4000, 2000
+PRECISIONS = ("no", "bf16")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class TrainConfig:
                 f"learning_rate {self.learning_rate} must be positive, "
                 f"gradient_clip {self.gradient_clip} not negative"
             )
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}")
         self._check_3d()
         for name in ("text_drop", "zero_step_text_drop", "zero_step_share", "ema_decay"):
             if not 0.0 <= getattr(self, name) <= 1.0:
@@ -127,6 +130,7 @@ class TrainConfig:
                     given[name] = kind(**given[name])
             if "windows" in given:
                 given["windows"] = tuple(given["windows"])
+            _check_types(given)
             return TrainConfig(**given)
         except TypeError as error:
             raise ValueError(f"not a training configuration: {error}") from error
@@ -136,6 +140,19 @@ class TrainConfig:
         """12 hex digits that name this configuration."""
         text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+
+
+def _check_types(given: Mapping[str, Any]) -> None:
+    """Refuse what a file gives in place of a number, before it fails somewhere deep inside."""
+    for field_ in dataclasses.fields(TrainConfig):
+        kind, value = type(field_.default), given.get(field_.name, field_.default)
+        fits: tuple[type, ...] = (int, float) if kind is float else (kind,)
+        wrong = not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool)
+        if kind in _KINDS and wrong:
+            raise ValueError(f"{field_.name} must be {_KINDS[kind]}, got {value!r}")
 
 
 def differing_options(begun: TrainConfig, asked: TrainConfig) -> list[str]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from models.checkpoint import save_checkpoint
 from models.data.training_data import MotionBank
+from models.train.compiled_layers import compile_layers
 from models.train.run_state import (
     STATE_FILE,
     Run,
@@ -206,13 +207,14 @@ def _loop(job: _Job) -> None:
             f"than {min(config.windows)} frames, or without 3D where only 3D is trained"
         )
     model, run.optimizer = accelerator.prepare(run.network, run.optimizer)
-    stepper = torch.compile(model) if config.compile else model
+    if config.compile:
+        compile_layers(run.network)
     run.network.train()
     before, elapsed = run.seconds, 0.0
     while run.step < config.steps and not run.out_of_budget:
         timed = (run.step + 1) % config.log_every == 0
         clock = StepClock(accelerator.device) if timed else None
-        losses = train_step(run, stepper, job.training, accelerator, fixed, clock)
+        losses = train_step(run, model, job.training, accelerator, fixed, clock)
         run.step += 1
         elapsed = _agreed_seconds(job, elapsed)
         run.seconds = before + elapsed

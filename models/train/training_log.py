@@ -107,7 +107,9 @@ def forget_after(out: Path, step: int) -> None:
     log = out / VALIDATION_LOG
     if log.exists():
         lines = [line for line in log.read_text().splitlines() if _logged_step(line) <= step]
-        log.write_text("".join(f"{line}\n" for line in lines))
+        partial = log.with_suffix(".partial")  # a kill here must not cost the whole log
+        partial.write_text("".join(f"{line}\n" for line in lines))
+        partial.replace(log)
 
 
 def _logged_step(line: str) -> float:

@@ -3,10 +3,10 @@
 `python tests/benchmarks/chain_seams.py [--checkpoint DIR] [--n 8] [--seed 0] [--steps 20]`
 
 Three ways to join the same two sentences: a hard cut (rows put one after the other), and the two
-of `models.generate.chaining`: `blend` and `continue`. Jerk is in m/s^3, of joints in the world: mean
-and the largest within half a second of the seam, the mean elsewhere, and the largest in any one second
-elsewhere, as a measure for the second. `bone_error` is the largest relative change of a bone's
-length near the seam: a blend passes through means of poses.
+of `models.generate.chaining`: `blend` and `continue`. Jerk is in m/s^3, of joints in the world: the
+mean and the largest within half a second of the seam, the mean elsewhere, and the largest in any
+one second elsewhere, as a measure for the second. `bone_error` is the largest relative change of a
+bone's length near the seam: a blend passes through means of poses.
 """
 
 import json

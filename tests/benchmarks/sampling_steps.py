@@ -9,7 +9,8 @@ fewer where n is small, since a covariance of n vectors holds no more), and the 
 Frechet distance of the two sets there (`models.generate.frechet`), divided by the reference's total
 variance: 0 is the same distribution, 1 is off by as much as motions differ among themselves. It is
 no text-motion FID. `floor` is the same figure for DDPM-1000 with other noise: what chance alone
-gives. Seconds are of sampling alone, after a warm-up, one sampler after the other in one process.
+gives; `halves` is it for one half of the reference against the other, n / 2 motions each.
+Seconds are of sampling alone, after a warm-up, one sampler after the other in one process.
 """
 
 import json
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
+from models.checkpoint import SHIPPED_STAGE_2, Checkpoint, load_checkpoint
 from models.generate.frechet import frechet_distance
 from models.generate.generation import (
     BatchPlan,
@@ -58,12 +59,15 @@ class Timed:
     seconds: float
 
 
-def requests(checkpoint: Checkpoint, vectors: Float32, n: int, seed: int) -> list[MotionRequest]:
+def requests(
+    checkpoint: Checkpoint, vectors: Float32, n: int, seed: int, lengths: Sequence[int] = FRAMES
+) -> list[MotionRequest]:
     """n motions, sentences and lengths in turn."""
     longest = checkpoint.network.config.max_frames
     out = []
     for i in range(n):
-        which, frames = i % len(SENTENCES), min(FRAMES[i // len(SENTENCES) % len(FRAMES)], longest)
+        which = i % len(SENTENCES)
+        frames = min(lengths[i // len(SENTENCES) % len(lengths)], longest)
         noise = noise_seed(seed, SENTENCES[which], i // len(SENTENCES))
         out.append(MotionRequest(vectors[which], frames, noise))
     return out
@@ -105,16 +109,18 @@ def sentence_vectors(checkpoint: Checkpoint, embeddings: Path | None) -> Float32
 
 
 def main(
-    checkpoint: Path = SHIPPED,
+    checkpoint: Path = SHIPPED_STAGE_2,
     n: int = 256,
     steps: tuple[int, ...] = (10, 20, 50),
     mode: Mode = MODES[0],
     guidance: float = 2.5,
     seed: int = 0,
     device: str = "auto",
+    frames: tuple[int, ...] = FRAMES,
     rows: int | None = None,
     bf16: bool = False,
     embeddings: Path | None = None,
+    floor: bool = True,
     out: Path | None = None,
 ) -> None:
     """Print one JSON object.
@@ -127,10 +133,12 @@ def main(
         guidance: Guidance scale.
         seed: Of the noise; the floor takes the next one.
         device: auto, cpu, cuda.
+        frames: Lengths of the motions, taken in turns.
         rows: Motions of a batch; default: what `crossdiff generate` takes on the device.
         bf16: Compute in bfloat16 on a GPU.
         embeddings: .npy with the sentences' embeddings; written if it is not there. For machines
             that have no text encoder.
+        floor: Also draw all motions a second time with other noise; takes as long as the reference.
         out: Also write the object there.
     """
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -138,16 +146,20 @@ def main(
     usual = BatchPlan.for_device(torch.device(chosen), bf16)
     plan = BatchPlan(rows or usual.rows, usual.frame_unit, bf16)
     vectors = sentence_vectors(loaded, embeddings)
-    asked = requests(loaded, vectors, n, seed)
+    asked = requests(loaded, vectors, n, seed, frames)
     common = {"mode": mode, "guidance": guidance}
     full = SampleSettings(steps=FULL.steps, sampler=FULL.sampler, **common)
     timed(loaded, asked[: plan.rows], SampleSettings(steps=3, **common), plan)  # warm-up
 
     reference = timed(loaded, asked, full, plan)
-    other = timed(loaded, requests(loaded, vectors, n, seed + 1), full, plan)
+    again = requests(loaded, vectors, n, seed + 1, frames) if floor else []
+    other = timed(loaded, again, full, plan).motions if floor else []
     truth = descriptors(loaded, reference.motions)
     axes = main_directions(truth, min(DIRECTIONS, max(1, n // 4)))
     spread = float(np.trace(np.atleast_2d(np.cov(truth @ axes, rowvar=False))))
+
+    copies = np.arange(n) // len(SENTENCES)  # every half holds every sentence
+    halves = [truth[copies % 2 == part] @ axes for part in (0, 1)]
 
     def distance(motions: Sequence[GeneratedMotion]) -> float:
         return frechet_distance(truth @ axes, descriptors(loaded, motions) @ axes) / spread
@@ -170,12 +182,14 @@ def main(
     alone = generate(loaded, asked[-1:], SampleSettings(steps=10, **common), plan=plan)[0]
     among = generate(loaded, asked, SampleSettings(steps=10, **common), plan=plan)[-1]
     result = {
-        "checkpoint": loaded.checkpoint_id, "n": n, "seed": seed, **common, "bf16": bf16,
+        "checkpoint": loaded.checkpoint_id, "n": n, "seed": seed, "frames": frames, **common,
+        "bf16": bf16,
         "device": torch.cuda.get_device_name() if chosen != "cpu" else "cpu",
         "torch": torch.__version__, "threads": torch.get_num_threads(), "batch": plan.rows,
         "directions": axes.shape[1],
         "ddpm_1000_seconds": round(reference.seconds, 2),
-        "floor": round(distance(other.motions), 4),
+        "floor": round(distance(other), 4) if floor else None,
+        "halves": round(frechet_distance(halves[0], halves[1]) / spread, 4),
         "alone_against_among_others": float(np.abs(alone.features - among.features).max()),
         "samplers": lines,
     }  # fmt: skip
