@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 from bvh_files import mixamo, save, swinging, tree_lines
+from mocap_archives import Hashed
 from motion_folders import vectors, write_folder
 
 from flows.cli import main
+from flows.prepare_folder import prepare_folder
 from flows.training_sets import open_training_set
 from pipeline.skeletons import HUMANML3D, KIT
 
@@ -99,4 +101,12 @@ def test_wrong_input_is_refused_in_one_sentence(tmp_path, capsys, arguments, sen
     status, said = run(capsys, "prepare", *given)
     assert status == 2 and sentence in said["error"]
     assert "\n" not in said["error"]
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "<x>", "x\n", "x" * 101])
+def test_a_data_set_whose_name_is_no_folder_is_refused_before_there_is_a_store(name, tmp_path):
+    write_folder(tmp_path / "in", {"000001": vectors(1, 60)}, {"train": ["000001"]})
+    with pytest.raises(ValueError, match="must start with a letter or digit"):
+        prepare_folder(tmp_path / "in", str(tmp_path / "s"), name, HUMANML3D, Hashed())
     assert not (tmp_path / "s").exists()

@@ -242,15 +242,6 @@ def test_an_id_of_another_data_set_is_refused(tmp_path: Path) -> None:
     assert "data set 'mine'" in report.rejected["m0"]
 
 
-@pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "<x>", "x\n", "x" * 101])
-def test_a_data_set_whose_name_is_no_folder_is_refused_before_there_is_a_store(
-    name: str, tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match="must start with a letter or digit"):
-        keep(tmp_path, random_motions([24, 24])[:1], name)
-    assert not (tmp_path / "store").exists()
-
-
 def test_another_encoder_does_not_mix_into_a_data_set(archive: Path, prepared: Path) -> None:
     with pytest.raises(RecipeMismatch, match=r"text_encoder was .hashed-1. and is now .hashed-2."):
         prepare_mocap(archive, str(prepared), ["part"], archives.Hashed("hashed-2"))
