@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from flows.engines import device_named
-from flows.progress import counter, progress
+from flows.progress import counter
 from models.checkpoint import SHIPPED, SHIPPED_STAGE_2, Checkpoint, load_checkpoint
 from models.generate.chaining import Seam, chain, check_chainable
 from models.generate.generation import (
     BatchPlan,
     MotionRequest,
     device_of,
+    drawn_motions,
     frames_of,
-    generate,
     noise_seed,
     occurrences,
     total_steps,
@@ -90,9 +90,12 @@ def generate_motions(options: GenerateOptions) -> dict[str, Any]:
     index = begin_index(options.out)
     draw = _chains if options.chained else _singles
     lineage = _lineage(options, loaded, encoder)
-    motions = list(draw(options, loaded, sentences, requests))
-    bar = progress(motions, "write", "motion")
-    written = [_write(options, loaded, motion, lineage) for motion in bar]
+    # Written as they are drawn: what is stopped keeps what it has made so far.
+    made = {
+        (motion.number, motion.copy): _write(options, loaded, motion, lineage)
+        for motion in draw(options, loaded, sentences, requests)
+    }
+    written = [entry for _, entry in sorted(made.items())]
     write_index(index, lineage, written)
     return {"index": str(index), **lineage, "motions": written}
 
@@ -117,14 +120,14 @@ def _singles(
 ) -> Iterator[_Motion]:
     """Every sentence as motions of its own."""
     flat = [request for part in requests for request in part]
+    places = [(number, copy) for number, part in enumerate(requests) for copy, _ in enumerate(part)]
     with counter(total_steps(len(flat), options.settings), "generate", "step") as bar:
-        drawn = iter(
-            generate(loaded, flat, options.settings, plan=_plan(options, loaded), done=bar.update)
-        )
-    for number, text in enumerate(sentences):
-        for copy in range(options.copies):
-            motion = next(drawn)
-            yield _Motion(motion.features, motion.joints, (text,), (0,), number, copy)
+        for index, motion in drawn_motions(
+            loaded, flat, options.settings, plan=_plan(options, loaded), done=bar.update
+        ):
+            number, copy = places[index]
+            said = (sentences[number],)
+            yield _Motion(motion.features, motion.joints, said, (0,), number, copy)
 
 
 def _chains(

@@ -82,7 +82,7 @@ def _rules(o: TrainOptions) -> list[tuple[bool, str]]:
             "leave out one of the two",
         ),
         (
-            o.max_minutes is not None and o.max_minutes < 0,
+            o.max_minutes is not None and not o.max_minutes >= 0.0,  # nan too
             f"--max-minutes {o.max_minutes}: give the minutes after which to stop",
         ),
     ]

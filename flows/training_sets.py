@@ -56,6 +56,21 @@ class TrainingSet:
             )
         return training_statistics(motions_of(self.tables, (TRAIN,)), self.skeleton)
 
+    def refuse_unknown_joints(self) -> None:
+        """Training takes every joint of a motion for true.
+
+        Raises:
+            ValueError: Motions with joints that nobody saw, or that have 2D alone.
+        """
+        motions = (motion for part in self.motions.values() for motion in part)
+        guessed = [motion.motion_id for motion in motions if not motion.wholly_known]
+        if guessed:
+            raise ValueError(
+                f"{self.lineage['data']} holds {len(guessed)} motions with joints that were not "
+                f"seen or without 3D, {guessed[0]} first: choose data sets of motion capture with "
+                "--datasets"
+            )
+
     def bank(self, split: str) -> MotionBank:
         """The motions of one split as padded tensors.
 
@@ -92,6 +107,7 @@ def open_training_set(
 
 def save_motions(training_set: TrainingSet, path: Path, *, features: bool = True) -> None:
     """Write the opened splits as one plain Parquet file, for a machine that has no store."""
+    training_set.refuse_unknown_joints()
     motions = [motion for part in training_set.motions.values() for motion in part]
     write_motions(motions, path, training_set.text_encoder, features=features)
 

@@ -13,6 +13,7 @@ import cli_runs
 import pytest
 
 from flows.cli import COMMANDS, main
+from flows.commands.names import split_names
 from models.checkpoint_id import SHIPPED
 
 HELP_S = 1.5
@@ -246,3 +247,8 @@ def test_an_error_of_the_command_is_not_silenced_with_the_rest(prefect_home: Pat
     )
     assert crashed.returncode == 1
     assert "ZeroDivisionError" in crashed.stderr
+
+
+def test_names_may_have_spaces_or_commas_between_them():
+    assert split_names(["a,b", "c", "d, e"]) == ("a", "b", "c", "d", "e")
+    assert split_names([]) == ()

@@ -14,6 +14,7 @@ from models.generate.frechet import frechet_distance
 from models.generate.generation import (
     BatchPlan,
     MotionRequest,
+    drawn_motions,
     fade,
     frames_of,
     generate,
@@ -52,6 +53,15 @@ def test_on_a_cpu_a_motion_is_bitwise_the_same_whatever_the_batch(tiny, name):
         assert np.array_equal(alone.features, one.features)
         assert np.array_equal(alone.features, other.features)
         assert len(one.features) == len(one.joints) == wanted.frames
+
+
+def test_motions_are_handed_out_as_they_are_drawn(tiny):
+    steps = []
+    drawn = drawn_motions(tiny, MIXED, FEW, done=steps.append)
+    places = [next(drawn)[0]]
+    assert len(steps) == FEW.steps  # the other motions are not begun
+    places += [place for place, _ in drawn]
+    assert sorted(places) == list(range(len(MIXED)))
 
 
 @pytest.mark.parametrize("masks_padding", [True, False])

@@ -304,6 +304,9 @@ def test_motions_of_a_video_that_is_not_complete_do_not_show(tmp_path: Path) -> 
     opened = open_training_set(tmp_path, ("train", "val", "test"))
     assert 0 < len(everything(opened)) < stored.num_rows
     assert not opened.motions["train"][0].joint_mask.all()
+    with pytest.raises(ValueError, match="joints that were not seen"):
+        save_motions(opened, tmp_path / "set.parquet")
+    assert not (tmp_path / "set.parquet").exists()
 
 
 def test_a_store_from_before_these_columns_opens(samples: Path, tmp_path: Path) -> None:

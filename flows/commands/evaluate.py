@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flows.commands.names import split_names
 from flows.commands.outcome import Outcome
 
 
@@ -37,7 +38,16 @@ def evaluate_lift(
     from flows.evaluate import LiftQuestion, run_lift_evaluation  # noqa: PLC0415
 
     asked = LiftQuestion(
-        data, checkpoint, split, datasets, noise, azimuths, by_action, by_joint, seed, out
+        data,
+        checkpoint,
+        split,
+        split_names(datasets),
+        noise,
+        azimuths,
+        by_action,
+        by_joint,
+        seed,
+        out,
     )
     result, lines = run_lift_evaluation(asked)
     return Outcome(result, lines)

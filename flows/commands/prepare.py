@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from flows.commands.names import split_names
 from flows.commands.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def snapshot(
     """
     from flows.training_sets import open_training_set, save_motions  # noqa: PLC0415
 
-    found = open_training_set(store, datasets=datasets)
+    found = open_training_set(store, datasets=split_names(datasets))
     save_motions(found, out, features=False)
     data = {"out": str(out), "motions": found.lineage["motions"], "data": found.lineage}
     return Outcome(data, [f"{out}: {found.lineage['motions']}"])

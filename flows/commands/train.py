@@ -5,6 +5,7 @@ from typing import Literal
 
 from tyro.conf import FlagCreatePairsOff
 
+from flows.commands.names import split_names
 from flows.commands.outcome import Outcome
 
 
@@ -19,7 +20,7 @@ def train(
     no_shared_encoder: FlagCreatePairsOff[bool] = False,
     fraction_3d: float | None = None,
     only_3d: FlagCreatePairsOff[bool] = False,
-    datasets: str | None = None,
+    datasets: tuple[str, ...] = (),
     steps: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -52,7 +53,7 @@ def train(
         no_shared_encoder: Each dimension has its own copy of the shared layers (an ablation).
         fraction_3d: Share of the motions that keep their 3D; the rest have only 2D (an ablation).
         only_3d: Train 3D to 3D alone in Stage I, on the motions that have 3D (an ablation).
-        datasets: Data sets of the store, separated by commas; default: all.
+        datasets: Only these data sets of the store; default: all motion capture.
         steps: Optimizer steps; default: the preset's.
         batch_size: Clips a step and process; default: the preset's.
         learning_rate: Of AdamW; default: the preset's.
@@ -72,7 +73,6 @@ def train(
     from flows.train import run_training  # noqa: PLC0415
     from flows.train_options import TrainOptions  # noqa: PLC0415
 
-    names = (datasets or "").replace(",", " ").split()
     options = TrainOptions(
         out=out,
         data=data,
@@ -84,7 +84,7 @@ def train(
         no_shared_encoder=no_shared_encoder,
         only_3d=only_3d,
         fraction_3d=fraction_3d,
-        datasets=tuple(names),
+        datasets=split_names(datasets),
         resume=resume,
         max_minutes=max_minutes,
         changes={

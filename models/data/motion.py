@@ -59,6 +59,12 @@ class Motion:
                 f"{len(self.tokens)}"
             )
 
+    @property
+    def wholly_known(self) -> bool:
+        """Whether every joint of every frame is known, in 3D."""
+        masks = (self.joint_mask, self.feature_mask)
+        return self.has_3d and all(mask is None or bool(mask.all()) for mask in masks)
+
     def __repr__(self) -> str:
         return (
             f"Motion({self.motion_id}, {self.split}, joints {np.shape(self.joints)}, "

@@ -128,7 +128,20 @@ def generate(
     plan: BatchPlan | None = None,
     done: Callable[[int], object] = lambda motions: None,
 ) -> list[GeneratedMotion]:
-    """Draw motions, in the order of the requests.
+    """Draw motions, in the order of the requests: `drawn_motions` when all are done."""
+    found = dict(drawn_motions(checkpoint, requests, settings, plan=plan, done=done))
+    return [found[i] for i in range(len(requests))]
+
+
+def drawn_motions(
+    checkpoint: Checkpoint,
+    requests: Sequence[MotionRequest],
+    settings: SampleSettings,
+    *,
+    plan: BatchPlan | None = None,
+    done: Callable[[int], object] = lambda motions: None,
+) -> Iterator[tuple[int, GeneratedMotion]]:
+    """Draw motions batch by batch, each with the place of its request.
 
     A motion depends on its request, the settings, the machine and the plan, and on no other
     request: batches have one shape for each length, and rows do not meet.
@@ -146,13 +159,11 @@ def generate(
     chosen = plan or BatchPlan.for_device(device_of(checkpoint))
     for request in requests:
         _check(request, checkpoint)
-    found: dict[int, GeneratedMotion] = {}
     for indices, frames in _batches(requests, chosen, checkpoint):
         batch = [requests[i] for i in indices]
         rows = _draw(checkpoint, batch, frames, settings, chosen, done)
         for index, row in zip(indices, rows, strict=True):
-            found[index] = GeneratedMotion(row, metric_joints(row, checkpoint, settings.output))
-    return [found[i] for i in range(len(requests))]
+            yield index, GeneratedMotion(row, metric_joints(row, checkpoint, settings.output))
 
 
 def _check(request: MotionRequest, checkpoint: Checkpoint) -> None:
