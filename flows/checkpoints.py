@@ -9,7 +9,7 @@ from models.checkpoint import load_checkpoint, save_checkpoint
 from models.checkpoint_id import CONFIG_FILE, CheckpointError, checkpoint_id
 from models.official_checkpoint import import_network, write_official
 from models.statistics_files import NPY_NAMES, combine_statistics, read_place, write_npy
-from models.text.text_encoder import CLIP_OF_THE_PAPER, load_text_encoder
+from models.text.text_encoder import CLIP_OF_THE_PAPER, CLIP_WIDTH, load_text_encoder
 from pipeline.arrays import Float32
 from pipeline.skeletons import SKELETONS, Skeleton
 
@@ -29,6 +29,11 @@ def import_weights(
     skeleton = _skeleton(config.dim3, config.dim2, weights)
     statistics, sources = combine_statistics([_place(s) for s in stats], skeleton)
     encoder_id = CLIP_OF_THE_PAPER
+    if text_encoder is None and config.text_dim != CLIP_WIDTH:
+        raise CheckpointError(
+            f"{weights} takes {config.text_dim} numbers a sentence, which is not CLIP's "
+            f"{CLIP_WIDTH}: say with --text-encoder what it was trained with, e.g. minilm"
+        )
     if text_encoder is not None:
         encoder = load_text_encoder(text_encoder)
         encoder_id = encoder.encoder_id

@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         outcome = _run(given)
     except KeyboardInterrupt:
-        return _fail("stopped; run the same command again to continue", EXIT_STOPPED, as_json)
+        return _fail(f"stopped; {_how_to_go_on(given)} to continue", EXIT_STOPPED, as_json)
     except SystemExit as error:
         if error.code and as_json:  # tyro has said on stderr what is wrong
             print(json.dumps({"error": "wrong arguments: see standard error"}))
@@ -87,6 +87,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(_sentence(error), EXIT_USAGE, as_json)
     _print(outcome, as_json)
     return EXIT_FAILED if outcome.failed else 0
+
+
+def _how_to_go_on(given: list[str]) -> str:
+    resumes = given[:1] == ["train"] and "--resume" not in given
+    return "add --resume to the same command" if resumes else "run the same command again"
 
 
 def _run(given: list[str]) -> Outcome:

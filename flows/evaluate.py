@@ -57,7 +57,10 @@ def run_lift_evaluation(asked: LiftQuestion) -> tuple[dict[str, Any], list[str]]
     )
     motions = [m for m in measured if not m.mirrored]
     if not motions:
-        raise ValueError(f"{asked.data} has no motion with known 3D in the split {asked.split}")
+        raise ValueError(
+            f"{asked.data} has no motion with known 3D in the split {asked.split}: choose another "
+            "with --split train, val or test"
+        )
     train = _known(opened.motions[TRAIN])
     report = evaluate_lift(checkpoint, motions, train, plan, _shown)
     result = {"checkpoint_id": checkpoint.checkpoint_id, "split": asked.split, **report.to_json()}

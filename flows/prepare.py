@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from flows.prepare_report import PrepareReport, Tally
+from flows.prepare_report import NEEDED_SPLITS, PrepareReport, Tally
 from flows.prepare_rows import motion_row
 from flows.progress import counter, say
 from models.data.motion import Motion
@@ -22,7 +22,7 @@ from storage.recipes import recipe_id, register_recipe
 from storage.rows import ShardRows, check_name
 from storage.schemas import MOTIONS
 from storage.shards import commit_shard
-from storage.statistics import store_moments
+from storage.statistics import store_moments, stored_splits
 from storage.store import Store, create_store
 
 SHARD_MOTIONS = 256
@@ -124,6 +124,7 @@ def _finished(
         if store.location.is_local:
             opened_motions(store, store.snapshot(MOTIONS.name), [dataset])
             forget_replaced(store)
+    there = stored_splits(store, dataset)
     return PrepareReport(
         store=str(store.location),
         dataset=dataset,
@@ -133,6 +134,7 @@ def _finished(
         by_split=dict(tally.by_split),
         mirrored=tally.mirrored,
         without_caption=tally.without_caption,
+        empty_splits=tuple(split for split in NEEDED_SPLITS if split not in there),
         statistics_of=in_train,
         captions=writer.sentences,
         text_encoder=encoder.encoder_id,

@@ -14,6 +14,8 @@ from pipeline.bvh_joint_maps import map_template, read_joint_map
 from pipeline.caption_files import read_captions
 from pipeline.skeletons import HUMANML3D
 from storage.rows import check_name
+from storage.statistics import splits_by_source
+from storage.store import create_store
 
 READER = "bvh"
 
@@ -67,7 +69,8 @@ def prepare_bvh(
     files = find_bvh_files(folder)
     told = read_captions(captions) if captions else {}
     known = survey(files, options)
-    given = BvhSet(folder, files, dataset, told, options, known)
+    stored = splits_by_source(create_store(url), dataset)
+    given = BvhSet(folder, files, dataset, told, options, known, stored)
     config = {
         "reader": READER,
         "joint_map": options.joint_map.to_json() if options.joint_map else "built in",

@@ -8,6 +8,8 @@ from models.data.motion import Motion
 from pipeline.rejects import Reject
 
 SHOWN_REJECTS = 10
+NEEDED_SPLITS = ("train", "val")
+"""Training learns from one and measures itself on the other."""
 
 
 @dataclass
@@ -105,6 +107,8 @@ class PrepareReport:
     """Motions of this source, added or known."""
     mirrored: int
     without_caption: int
+    empty_splits: tuple[str, ...]
+    """Of those that training needs, the ones in which the data set has no motion in the store."""
     statistics_of: int
     """Motions of the training split that the statistics are of."""
     captions: int
@@ -118,8 +122,12 @@ class PrepareReport:
         """For `--json`."""
         return asdict(self)
 
-    def lines(self) -> list[str]:
-        """For a terminal."""
+    def lines(self, remedy: str = "") -> list[str]:
+        """For a terminal.
+
+        Args:
+            remedy: What fills an empty split, in the words of the reader.
+        """
         splits = ", ".join(f"{name} {self.by_split[name]}" for name in sorted(self.by_split))
         out = [
             f"{self.dataset}: {self.motions} motions added, {self.known} known, "
@@ -131,4 +139,7 @@ class PrepareReport:
         out += [f"  rejected {name}: {reason}" for name, reason in shown]
         if len(self.rejected) > SHOWN_REJECTS:
             out.append("  ... all of them with --json")
+        if self.in_store:
+            tail = f"; {remedy}" if remedy else ""
+            out += [f"  no motion in {s}: train needs one{tail}" for s in self.empty_splits]
         return out

@@ -35,6 +35,8 @@ def run_training(options: TrainOptions) -> dict[str, Any]:
     if begun is not None:
         return _continue(options, *begun)
     if options.data is None:
+        if options.resume:
+            raise ValueError(f"{options.out} holds no run to continue: leave out --resume")
         raise ValueError("--data is missing: give the store that `crossdiff prepare` wrote")
     initial = None if options.initial is None else load_checkpoint(options.initial)
     start = starting_point(options, initial)

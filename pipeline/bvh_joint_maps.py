@@ -96,7 +96,21 @@ def read_joint_map(path: Path) -> JointMap:
     if missing:
         raise ValueError(f"joint map {path.name} lacks {', '.join(missing)}")
     points = {name: _point(value, name, path.name) for name, value in values.items()}
-    return JointMap(path.name, points, tuple(_corner(v, TRUNK, path.name) for v in trunk))
+    found = JointMap(path.name, points, tuple(_corner(v, TRUNK, path.name) for v in trunk))
+    _refuse_empty(found)
+    return found
+
+
+def _refuse_empty(joint_map: JointMap) -> None:
+    """A printed template has empty names for what is to be filled in."""
+    used = {name: point.names() for name, point in joint_map.points.items()}
+    used[TRUNK] = set().union(*joint_map.trunk)
+    empty = [ours for ours, names in used.items() if not all(map(str.strip, names))]
+    if empty:
+        raise ValueError(
+            f"joint map {joint_map.name} is still empty at {', '.join(empty)}: fill in which joint "
+            "of your skeleton each one is"
+        )
 
 
 def _point(value: object, joint: str, file: str) -> Point:

@@ -86,6 +86,8 @@ def read_captions(path: Path) -> dict[str, FileCaptions]:
     if path.is_dir():
         files = sorted(path.rglob("*.txt"))
         return {key_of(str(f.relative_to(path))): FileCaptions(read_text_file(f)) for f in files}
+    if not path.exists():
+        raise ValueError(f"captions {path}: there is no such file or folder")
     if not path.is_file() or path.suffix.lower() not in LIST_KINDS:
         raise ValueError(
             f"captions {path} must be a .csv, .tsv or .json file, or a folder of .txt files"

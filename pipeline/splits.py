@@ -1,7 +1,7 @@
 """Fixed assignments by content: train/val/test splits, and shards of a list."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 TEST_SHARE = 0.1
@@ -29,16 +29,38 @@ def _place(key: str) -> float:
     return int(digest, 16) % _BUCKETS / _BUCKETS
 
 
-def splits_of(keys: Sequence[str]) -> dict[str, str]:
-    """`split_of` each key, but of a few keys one is in `val`: training measures itself on it.
+def splits_of(
+    keys: Sequence[str], told: Mapping[str, str], usable: Callable[[str], bool]
+) -> dict[str, str]:
+    """`split_of` each key, but of a few keys one is in `train` and one in `val`: training needs it.
 
-    When none falls there by itself, the first one of `train` moves; a single key stays alone.
+    When none falls into one of them by itself, a key that its own split can spare moves there. A
+    single key is in `train`.
+
+    Args:
+        keys: What to assign.
+        told: Key -> the split that somebody chose for it; such a key never moves.
+        usable: Whether a key will have a motion; asked of as few keys as need be.
     """
-    out = {key: split_of(key) for key in keys}
-    in_train = [key for key in keys if out[key] == "train"]
-    if "val" not in out.values() and len(in_train) > 1:
-        out[min(in_train, key=_place)] = "val"
+    out = {key: told.get(key) or split_of(key) for key in keys}
+
+    def other_in(split: str, key: str) -> bool:
+        return any(out[k] == split and k != key and usable(k) for k in keys)
+
+    for wanted in ("train", "val"):
+        if other_in(wanted, ""):
+            continue
+        free = (key for key in keys if not told.get(key) and out[key] != wanted)
+        for key in sorted(free, key=lambda key: _rank(out[key], key)):
+            if usable(key) and (out[key] != "train" or other_in("train", key)):
+                out[key] = wanted
+                break
     return out
+
+
+def _rank(split: str, key: str) -> tuple[bool, float]:
+    """Keys of `test` move last: the others are seen while training in any case."""
+    return split == "test", _place(key)
 
 
 def shards(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -99,16 +99,6 @@ def sha256_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def flat_items(value: object, prefix: str = "") -> dict[str, object]:
-    """Nested mappings as one level with dotted names, so that two can be compared by name."""
-    if not isinstance(value, Mapping):
-        return {prefix: value}
-    flat: dict[str, object] = {}
-    for key, inner in value.items():
-        flat.update(flat_items(inner, f"{prefix}.{key}" if prefix else str(key)))
-    return flat
-
-
 @lru_cache(maxsize=1)
 def code_version() -> str:
     """The installed version of this package, or `unknown` when it is not installed."""

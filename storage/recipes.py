@@ -1,6 +1,7 @@
 """A data set has one recipe: rows of two recipes never meet under one name."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +9,17 @@ import pyarrow as pa
 
 from storage.commit import Change, commit_change
 from storage.errors import RecipeMismatch, StoreError
-from storage.lineage import Recipe, code_version, flat_items
+from storage.lineage import Recipe, code_version
 from storage.rows import check_name
 from storage.schemas import DATASETS
 from storage.snapshot import Snapshot
 from storage.store import Store
+
+SHOWN_LENGTH = 80
+"""Characters of a setting's value in a message."""
+SHOWN_SETTINGS = 5
+"""Settings that a message names; a joint map alone has dozens."""
+_NOT_SET = object()
 
 
 def register_recipe(store: Store, dataset: str, recipe: Recipe) -> str:
@@ -82,14 +89,27 @@ def _recipe_row(dataset: str, recipe: Recipe) -> pa.Table:
 
 
 def _difference(store: Store, dataset: str, before: str, now: str) -> str:
-    old, new = flat_items(json.loads(before)), flat_items(json.loads(now))
-    names = sorted(name for name in old | new if old.get(name) != new.get(name))
-    parts = [f"{name} was {_shown(old, name)} and is now {_shown(new, name)}" for name in names]
+    found = list(_differing("", json.loads(before), json.loads(now)))
+    shown = found[:SHOWN_SETTINGS]
+    parts = [f"{name} was {_shown(old)} and is now {_shown(new)}" for name, old, new in shown]
+    if len(found) > len(shown):
+        parts.append(f"{len(found) - len(shown)} more")
     return (
         f"dataset '{dataset}' in {store.location} was made with another recipe: "
         f"{'; '.join(parts)}. Choose another --dataset name or another store"
     )
 
 
-def _shown(items: dict[str, object], name: str) -> str:
-    return json.dumps(items[name]) if name in items else "not set"
+def _differing(name: str, old: object, new: object) -> Iterator[tuple[str, object, object]]:
+    """Dotted name, before and after of each setting that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old | new):
+            inner = f"{name}.{key}" if name else key
+            yield from _differing(inner, old.get(key, _NOT_SET), new.get(key, _NOT_SET))
+    elif old != new:
+        yield name, old, new
+
+
+def _shown(value: object) -> str:
+    text = "not set" if value is _NOT_SET else json.dumps(value)
+    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 3]}..."

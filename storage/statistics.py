@@ -53,6 +53,8 @@ def stored_moments(store: Store, wanted: Mapping[str, str]) -> dict[str, SplitMo
     Raises:
         StoreError: The table cannot be read.
     """
+    if not wanted:
+        return {}  # nothing to ask for, and a filter on no value at all has no type
     location = store.location
     if not DeltaTable.is_deltatable(location.table_uri(STATISTICS.name), dict(location.options)):
         return {}  # a store from before statistics were kept
@@ -63,6 +65,27 @@ def stored_moments(store: Store, wanted: Mapping[str, str]) -> dict[str, SplitMo
         for row in rows
         if wanted.get(row["dataset"]) == row["set_hash"]
     }
+
+
+def stored_splits(store: Store, dataset: str) -> frozenset[str]:
+    """The splits in which a data set has motions.
+
+    Raises:
+        StoreError: The table cannot be read.
+    """
+    rows = store.snapshot(MOTIONS.name).read(pc.field("dataset") == dataset, ["split"])
+    return frozenset(split for split in rows.column("split").unique().to_pylist() if split)
+
+
+def splits_by_source(store: Store, dataset: str) -> dict[str, str]:
+    """Source (a file's name, say) -> the split that its motions were stored in.
+
+    Raises:
+        StoreError: The table cannot be read.
+    """
+    here = pc.field("dataset") == dataset
+    rows = store.snapshot(MOTIONS.name).read(here, ["source", "split"]).to_pylist()
+    return {row["source"]: row["split"] for row in rows if row["source"] and row["split"]}
 
 
 def store_moments(store: Store, dataset: str, joint_set: str) -> int:

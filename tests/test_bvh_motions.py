@@ -168,6 +168,14 @@ def test_a_printed_template_filled_in_is_a_map_that_works(tmp_path):
     assert isinstance(plain, Motion)
 
 
+def test_a_template_that_is_not_filled_in_is_told_by_its_own_names(tmp_path):
+    filled = map_template(["A"], None).replace('head = ""', 'head = "A"')
+    (tmp_path / "map.toml").write_text(filled)
+    with pytest.raises(ValueError, match=r"map.toml is still empty at .*left_knee") as told:
+        read_joint_map(tmp_path / "map.toml")
+    assert "head" not in str(told.value) and "trunk" not in str(told.value)
+
+
 def a_map() -> dict:
     return {name: name for name in REQUIRED}
 
@@ -229,14 +237,14 @@ def test_bad_files_are_named_rejects_and_the_rest_goes_on(tmp_path):
     text = (tmp_path / "good.bvh").read_text()
     (tmp_path / "cut.bvh").write_text(text[: len(text) // 2])
     (tmp_path / "empty.bvh").write_text("")
-    mixamo_file(tmp_path / "short.bvh", frames=20)
+    mixamo_file(tmp_path / "sub folder" / "short.bvh", frames=20)
     still = swinging(mixamo(), 1).repeat(100, axis=0)
     save(tmp_path / "still.bvh", tree_lines(mixamo()), still, 30.0)
     out = motions(tmp_path)
     rejects = {item.name: item.reason for item in out if isinstance(item, Reject)}
-    assert set(rejects) == {"cut.bvh", "empty.bvh", "own_short", "still.bvh"}
+    assert set(rejects) == {"cut.bvh", "empty.bvh", "sub folder/short.bvh", "still.bvh"}
     assert "cut off" in rejects["cut.bvh"]
-    assert "14 frames at 20 fps, at least 41" in rejects["own_short"]
+    assert "14 frames at 20 fps, at least 41" in rejects["sub folder/short.bvh"]
     assert "nothing moves" in rejects["still.bvh"]
     assert len([item for item in out if isinstance(item, Motion)]) == 4
 
@@ -252,7 +260,7 @@ def test_long_files_are_cut_and_parts_are_motions_of_their_own(tmp_path):
     }  # fmt: skip
     part = next(m for m in out if m.motion_id == "Mown_long_2-5")
     assert part.captions == ("turns right",) and part.split == "val"
-    assert [r.name for r in out if isinstance(r, Reject)] == ["own_long_29-40"]
+    assert [r.name for r in out if isinstance(r, Reject)] == ["long.bvh, part 29-40"]
 
 
 def test_files_without_a_caption_are_kept_and_named(tmp_path):
@@ -270,11 +278,36 @@ def test_files_without_a_caption_are_kept_and_named(tmp_path):
 @pytest.mark.parametrize("count", [2, 3, 5, 40])
 def test_of_a_few_files_one_is_for_validation(count):
     keys = [f"take {i}.bvh" for i in range(count)]
-    splits = splits_of(keys)
+    splits = splits_of(keys, {}, lambda _: True)
     assert list(splits.values()).count("val") >= 1 and "train" in splits.values()
     moved = [key for key in keys if splits[key] != split_of(key)]
     assert len(moved) == (0 if "val" in map(split_of, keys) else 1)
-    assert splits_of(["take 0.bvh"]) == {"take 0.bvh": split_of("take 0.bvh")}
+
+
+def named(split: str, count: int = 2) -> list[str]:
+    """File names that fall into a split by themselves."""
+    return [n for n in (f"t{i}.bvh" for i in range(400)) if split_of(n) == split][:count]
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_single_recording_is_in_train_and_two_are_in_train_and_val(split):
+    one, other = named(split)
+    assert splits_of([one], {}, lambda _: True) == {one: "train"}
+    assert sorted(splits_of([one, other], {}, lambda _: True).values()) == ["train", "val"]
+    assert splits_of([one, other], {}, lambda key: key == one)[one] == "train"
+    assert splits_of([one], {one: "test"}, lambda _: True) == {one: "test"}
+
+
+def test_a_broken_file_is_not_the_one_for_validation(tmp_path):
+    for name in named("train", 3):
+        mixamo_file(tmp_path / name)
+    broken, short = named("val")
+    (tmp_path / broken).write_text("HIERARCHY")
+    mixamo_file(tmp_path / short, frames=20)
+    out = motions(tmp_path)
+    assert {item.name for item in out if isinstance(item, Reject)} == {broken, short}
+    splits = [item.split for item in out if isinstance(item, Motion)]
+    assert sorted(splits) == ["train"] * 4 + ["val"] * 2
 
 
 def test_odd_file_names_make_plain_ids_that_never_meet():

@@ -99,5 +99,5 @@ def test_a_slip_is_named(tmp_path, name, text, sentence):
 
 
 def test_a_list_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(ValueError, match=r"none.csv must be a .csv"):
+    with pytest.raises(ValueError, match=r"none.csv: there is no such file"):
         read_captions(tmp_path / "none.csv")

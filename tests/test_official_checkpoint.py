@@ -348,10 +348,14 @@ def test_swapped_and_foreign_statistics_are_refused(statistics):
 
 def test_statistics_come_from_training_data_too(file, statistics, tmp_path, capsys):
     write_motions(random_motions([40, 60]), tmp_path / "set" / "motions.parquet")
-    status, told = run(
-        capsys, "checkpoint", "import", file, "--out", tmp_path / "out", "--heads", 2,
-        "--stats", tmp_path / "set",
-    )  # fmt: skip
+    base = ["--out", tmp_path / "out", "--heads", 2, "--stats", tmp_path / "set"]
+    status, told = run(capsys, "checkpoint", "import", file, *base)
+    assert (status, "takes 8 numbers a sentence, which is not CLIP's 512" in told["error"]) == (
+        2,
+        1,
+    )
+    torch.save(export_state(tiny_network(text_dim=512)), file)
+    status, told = run(capsys, "checkpoint", "import", file, *base)
     assert status == 0, told
     got = load_checkpoint(tmp_path / "out").statistics
     for name, values in statistics.arrays().items():

@@ -76,6 +76,44 @@ def test_own_bvh_files_become_a_training_set(tmp_path, capsys):
     assert "joint map MotionBuilder (Mixamo, LAFAN1); up is y; lengths are in cm" in text
 
 
+def test_a_store_without_a_split_is_told_when_filled_and_when_trained_on(tmp_path, capsys):
+    tree, folder, where = mixamo(), tmp_path / "in", str(tmp_path / "store")
+    save(folder / "a.bvh", tree_lines(tree), swinging(tree, 90, 0), 30.0)
+    (tmp_path / "c.csv").write_text("file,caption,split\na,walks,val\n")
+    command = ["prepare", "bvh", str(folder), "--out", where, "--dataset", "own"]
+    main([*command, "--captions", str(tmp_path / "c.csv")])
+    told = "train needs one; give more files or a `split` column"
+    assert f"no motion in train: {told}" in capsys.readouterr().out
+    assert main(["train", "--data", where, "--out", str(tmp_path / "run")]) != 0
+    assert "has no motion in its train split" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [("t2", "t1"), ("t1", "t2"), ("t5", "t6"), ("t6", "t5")])
+def test_a_file_that_is_stored_keeps_its_split_when_more_come(tmp_path, capsys, names):
+    tree, folder, where = mixamo(), tmp_path / "in", str(tmp_path / "store")
+    command = ["prepare", "bvh", str(folder), "--out", where, "--dataset", "own"]
+    for i, name in enumerate(names):
+        save(folder / f"{name}.bvh", tree_lines(tree), swinging(tree, 90, i), 30.0)
+        said = run(capsys, *command)[1]
+        assert said["rejected"] == {}
+    assert said["by_split"] == {"train": 2, "val": 2}
+    assert said["empty_splits"] == []
+
+
+def test_another_recipe_is_told_in_a_short_sentence(tmp_path, capsys):
+    tree, folder, where = mixamo(), tmp_path / "in", str(tmp_path / "store")
+    save(folder / "a.bvh", tree_lines(tree), swinging(tree, 90, 0), 30.0)
+    command = ["prepare", "bvh", str(folder), "--out", where, "--dataset", "own"]
+    assert main(command) == 0
+    assert "no motion in val: train needs one" in capsys.readouterr().out
+    main(["prepare", "bvh", str(folder), "--print-map"])
+    (tmp_path / "m.toml").write_text(capsys.readouterr().out)
+    assert main([*command, "--joint-map", str(tmp_path / "m.toml")]) != 0
+    told = capsys.readouterr().err
+    assert 'config.joint_map was "built in" and is now {' in told
+    assert len(told) < 400 + len(where)
+
+
 def test_a_map_is_printed_for_the_first_file(tmp_path, capsys):
     save(tmp_path / "a.bvh", tree_lines(mixamo("x")), swinging(mixamo("x"), 3), 30.0)
     assert main(["prepare", "bvh", str(tmp_path), "--print-map"]) == 0

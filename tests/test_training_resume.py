@@ -241,3 +241,23 @@ def test_a_resumed_run_takes_its_options_and_statistics_from_the_run(data, unbro
     assert facts["fingerprint"]["training_motions"] == 4
     for name, values in data[2].arrays().items():
         assert (statistics.arrays()[name] == values).all()
+
+
+def test_ctrl_c_finishes_the_step_saves_it_and_says_how_to_go_on(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "training_victim.py"), str(tmp_path), "0.2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    while line and not line.startswith("step 2/"):
+        assert (tmp_path / "state.pt").exists()  # from the first moment on
+        line = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert 2 <= state["step"] < 4  # before the first validation, which saves too

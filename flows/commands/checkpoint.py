@@ -27,7 +27,8 @@ def import_official(
             that `prepare` filled, a checkpoint folder, or a folder with Mean.npy and Std.npy (3D),
             Mean_complicate2d.npy and Std_complicate2d.npy (2D). The first that has them counts.
         heads: Attention heads; the published network has 4.
-        text_encoder: CLIP's weights, to hold the checkpoint to exactly these; default: any CLIP.
+        text_encoder: What it was trained with: CLIP's weights, to hold the checkpoint to exactly
+            these, or `minilm`; default: any CLIP ViT-B/32.
         json: Print one JSON object on stdout instead of text.
     """
     from flows.checkpoints import import_weights  # noqa: PLC0415

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipeline.skeletons import Skeleton
 
 SHOWN_NAMES = 5
+MORE_FILES = "give more files or a `split` column in --captions"
 
 
 def mocap(
@@ -153,7 +154,7 @@ def bvh(
     options = bvh_options(joint_map, unit, up, skip_frames)
     encoder = load_text_encoder(text_encoder)
     report, assumed = prepare_bvh(folder, out, dataset, captions, options, encoder)
-    lines = [f"{dataset}: {assumed['assumed']}", *report.lines()]
+    lines = [f"{dataset}: {assumed['assumed']}", *report.lines(MORE_FILES)]
     if captions and assumed["files_without_caption"]:
         lines.append(f"  files without caption: {_some(assumed['files_without_caption'])}")
     if assumed["captions_without_file"]:

@@ -4,7 +4,8 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from models.data.mocap_motions import prepare_clip
@@ -34,6 +35,8 @@ class BvhSet:
     captions: Mapping[str, FileCaptions]
     options: BvhOptions
     conventions: BvhConventions
+    stored: Mapping[str, str] = field(default_factory=dict)
+    """File -> split of what was stored before: it stays there, whatever files come later."""
 
     def relative(self, file: Path) -> str:
         """A file's name for reports and rows: its path below the folder, in printable text."""
@@ -58,18 +61,35 @@ def bvh_motions(given: BvhSet) -> Iterator[Motion | Reject]:
     A file longer than the network's input is cut evenly into pieces that share its captions; a
     caption of a part makes that part a motion of its own. What cannot be used is a named reject.
     """
-    splits = splits_of([given.relative(file) for file in given.files])
+    splits = _splits(given)
     for file in given.files:
-        name = given.relative(file)
-        try:
-            joints = read_clip(file, given.options, given.conventions)
-        except (ValueError, OSError) as error:
-            yield Reject(name, str(error))
-            continue
-        _, said = captions_for(name, given.captions)
-        split = said.split or splits[name]
-        for clip in _clips(given, name, split, joints, said.captions):
-            yield from _prepared(clip)
+        yield from _file_motions(given, file, splits[given.relative(file)])
+
+
+def _splits(given: BvhSet) -> dict[str, str]:
+    """By file name; a file that gives no motion is not the one that stands for a split."""
+    files = {given.relative(file): file for file in given.files}
+
+    @cache
+    def usable(name: str) -> bool:
+        return any(isinstance(item, Motion) for item in _file_motions(given, files[name], ""))
+
+    said = {name: captions_for(name, given.captions)[1].split for name in files}
+    told = {name: split or given.stored.get(name, "") for name, split in said.items()}
+    return splits_of(list(files), told, usable)
+
+
+def _file_motions(given: BvhSet, file: Path, split: str) -> Iterator[Motion | Reject]:
+    name = given.relative(file)
+    try:
+        joints = read_clip(file, given.options, given.conventions)
+    except (ValueError, OSError) as error:
+        yield Reject(name, str(error))
+        return
+    _, said = captions_for(name, given.captions)
+    for clip in _clips(given, name, split, joints, said.captions):
+        part = clip.clip_id.removeprefix(motion_name(given.dataset, name)).removeprefix("_")
+        yield from _prepared(clip, f"{name}, part {part}" if part else name)
 
 
 def motion_name(dataset: str, file: str) -> str:
@@ -113,13 +133,14 @@ def _cut(
         yield MocapClip(piece_name, split, "", captions, source, piece)
 
 
-def _prepared(clip: MocapClip) -> Iterator[Motion | Reject]:
+def _prepared(clip: MocapClip, place: str) -> Iterator[Motion | Reject]:
+    """The clip and its mirror image, or a reject that is named by its place in the folder."""
     shortest = HUMANML3D.clip_rows[0]
     if len(clip.joints) <= shortest:
         reason = f"it has {len(clip.joints)} frames at 20 fps, at least {shortest + 1} are needed"
-        yield Reject(clip.clip_id, reason)
+        yield Reject(place, reason)
         return
     try:
         yield from prepare_clip(clip)
     except ValueError as error:
-        yield Reject(clip.clip_id, str(error))
+        yield Reject(place, str(error))

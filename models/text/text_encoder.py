@@ -21,6 +21,8 @@ PACKAGED = "minilm"
 CLIP_OF_THE_PAPER = "clip-text"
 """In a checkpoint: CLIP ViT-B/32, but nobody has told which file (published weights)."""
 MINILM_WIDTH = 384
+CLIP_WIDTH = 512
+"""Of ViT-B/32."""
 _BATCH = 64
 
 

@@ -31,11 +31,12 @@ def learning_rate(config: TrainConfig, step: int, seconds: float = 0.0) -> float
 
     `seconds` is the training time so far; it drives the cosine when a time budget is set.
     """
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
+    warmup = min(config.warmup_steps, config.steps // 4)  # a short run gets to its rate too
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
     if not config.cosine_decay:
         return config.learning_rate
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    done = (step - warmup) / max(1, config.steps - warmup)
     if config.budget_seconds:
         done = seconds / config.budget_seconds
     fall = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from models.train.run_state import (
     start_run,
 )
 from models.train.step_clock import StepClock
+from models.train.stopping import StopRequest, stop_after_step
 from models.train.train_config import TrainConfig
 from models.train.train_step import Fixed, train_step, update_average
 from models.train.training_log import (
@@ -44,6 +46,10 @@ from models.train.validation import validate
 from pipeline.normalisation import Statistics
 from pipeline.skeletons import HUMANML3D, Skeleton
 
+QUIET_SECONDS = 10.0
+"""Longest time without a line about the progress, where steps are shorter than that."""
+SAVE_SECONDS = 120.0
+"""Longest time whose work a kill can cost, where steps are shorter than that."""
 SECONDS_PER_MINUTE = 60.0
 RUN_FILE = "config.json"
 RUN_STATISTICS = "stats.safetensors"
@@ -140,8 +146,13 @@ def train(
         math.inf if max_minutes is None else max_minutes * SECONDS_PER_MINUTE,
         Pace(run.step),
     )
-    with scalars(accelerator, run.step, say):
-        _loop(job)
+    # Several processes would not all stop after the same step: their launcher ends them.
+    alone = accelerator.num_processes == 1
+    stopping = stop_after_step() if alone else nullcontext(StopRequest())
+    with scalars(accelerator, run.step, say), stopping as stop:
+        _loop(job, stop)
+    if stop.asked:
+        raise KeyboardInterrupt
     return run
 
 
@@ -178,6 +189,8 @@ def _write_run(run: Run, out: Path, about: Mapping[str, Any]) -> None:
     partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     partial.replace(out / RUN_FILE)
     forget_after(out, run.step)
+    if not (out / STATE_FILE).exists():
+        save_state(run, out / STATE_FILE)  # from the first step on there is something to resume
 
 
 def read_run(out: Path) -> tuple[dict[str, Any], Statistics] | None:
@@ -197,8 +210,18 @@ def read_run(out: Path) -> tuple[dict[str, Any], Statistics] | None:
         )
 
 
-def _loop(job: _Job) -> None:
-    """Take steps until the run or its time is over."""
+def _announce(job: _Job) -> None:
+    run, config = job.run, job.run.config
+    size = sum(p.numel() for p in run.network.parameters()) / 1e6
+    job.say(
+        f"{len(job.training)} motions, {size:.1f} M parameters, on {job.accelerator.device}: steps "
+        f"{run.step} to {config.steps}; saved every {SAVE_SECONDS:.0f} s, measured and kept as a "
+        f"checkpoint every {config.validate_every} steps"
+    )
+
+
+def _loop(job: _Job, stop: StopRequest) -> None:
+    """Take steps until the run or its time is over, or somebody asks for an end."""
     run, config, accelerator = job.run, job.run.config, job.accelerator
     fixed = Fixed.create(run, job.training, accelerator.device, job.has_3d)
     if fixed.left_out:
@@ -210,9 +233,11 @@ def _loop(job: _Job) -> None:
     if config.compile:
         compile_layers(run.network)
     run.network.train()
-    before, elapsed = run.seconds, 0.0
+    _announce(job)
+    before, elapsed, told, saved = run.seconds, 0.0, -math.inf, 0.0
     while run.step < config.steps and not run.out_of_budget:
-        timed = (run.step + 1) % config.log_every == 0
+        due = job.pace.elapsed - told > QUIET_SECONDS
+        timed = due or (run.step + 1) % config.log_every == 0
         clock = StepClock(accelerator.device) if timed else None
         losses = train_step(run, model, job.training, accelerator, fixed, clock)
         run.step += 1
@@ -221,11 +246,19 @@ def _loop(job: _Job) -> None:
         update_average(run)
         if clock is not None:
             _report(job, losses, clock)
+            told = job.pace.elapsed
         over = elapsed > job.max_seconds
         last = run.step == config.steps or run.out_of_budget
         if run.step % config.validate_every == 0 or last or over:
             with job.pace.pause():
                 _keep(job)
+            saved = job.pace.elapsed
+        elif stop.asked or job.pace.elapsed - saved > SAVE_SECONDS:
+            with job.pace.pause():
+                _save(job)
+            saved = job.pace.elapsed
+        if stop.asked:
+            break
         if over and not last:
             job.say(f"stopped after {elapsed:.0f} s at step {run.step}; --resume continues")
             break
@@ -254,6 +287,11 @@ def _keep(job: _Job) -> None:
         _validate_and_save(job)
         save_state(job.run, job.out / STATE_FILE)
     job.accelerator.wait_for_everyone()
+
+
+def _save(job: _Job) -> None:
+    if job.accelerator.is_main_process:
+        save_state(job.run, job.out / STATE_FILE)
 
 
 def _validate_and_save(job: _Job) -> None:
