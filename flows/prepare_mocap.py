@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from flows.names import split_names
 from flows.prepare import store_motions
 from flows.prepare_report import PrepareReport
 from models.data.mocap_motions import prepare_clip
@@ -64,7 +65,7 @@ def part_names(parts: Sequence[str]) -> list[str]:
     Raises:
         ValueError: None is given, or one is given twice.
     """
-    names = [name for part in parts for name in part.split(",") if name]
+    names = list(split_names(parts))
     if not names or len(set(names)) < len(names):
         raise ValueError(f"--parts {' '.join(parts)}: name each part once, e.g. cmu,hdm05")
     return names

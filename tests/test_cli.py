@@ -13,7 +13,7 @@ import cli_runs
 import pytest
 
 from flows.cli import COMMANDS, main
-from flows.commands.names import split_names
+from flows.names import split_names
 from models.checkpoint_id import SHIPPED
 
 HELP_S = 1.5

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from flows.commands.names import split_names
 from flows.commands.outcome import Outcome
+from flows.names import split_names
 
 
 def evaluate_lift(

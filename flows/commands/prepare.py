@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
-from flows.commands.names import split_names
 from flows.commands.outcome import Outcome
+from flows.names import split_names
 
 if TYPE_CHECKING:
     from pipeline.skeletons import Skeleton

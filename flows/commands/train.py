@@ -5,8 +5,8 @@ from typing import Literal
 
 from tyro.conf import FlagCreatePairsOff
 
-from flows.commands.names import split_names
 from flows.commands.outcome import Outcome
+from flows.names import split_names
 
 
 def train(

@@ -87,8 +87,7 @@ class GraphedSteps:
         kind, half = self._rate.device.type, config.precision == "bf16"
         with torch.autocast(kind, torch.bfloat16, enabled=half, cache_enabled=False):
             losses = step_losses(run, run.network, batch, inputs, self._fixed, None)
-        by_path = config.weights.by_path()
-        total = torch.stack([by_path[path] * loss for path, loss in losses.items()]).sum()
+        total = config.weights.total(losses)
         total.backward()  # type: ignore[no-untyped-call]
         if config.gradient_clip:
             torch.nn.utils.clip_grad_norm_(run.network.parameters(), config.gradient_clip)

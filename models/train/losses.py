@@ -20,6 +20,11 @@ class PathWeights:
         """Keyed as `CrossDiff.forward` keys its output."""
         return {"3d->3d": self.w33, "2d->3d": self.w23, "3d->2d": self.w32, "2d->2d": self.w22}
 
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of the paths that were computed."""
+        by_path = self.by_path()
+        return torch.stack([by_path[path] * loss for path, loss in losses.items()]).sum()
+
 
 @dataclass(frozen=True)
 class Known:

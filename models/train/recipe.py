@@ -17,14 +17,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from models.data.training_data import (
-    Motion,
     MotionBank,
     build_bank,
+    features_of,
     read_motions,
     training_statistics,
 )
@@ -32,9 +31,7 @@ from models.train.graphed_step import GraphedSteps
 from models.train.run_state import Run, load_state, save_state, start_run
 from models.train.train_config import BASE_NETWORK, PRESETS, SMALL_NETWORK, TrainConfig
 from models.train.validation import validate
-from pipeline.arrays import Float32
 from pipeline.normalisation import Statistics
-from pipeline.representation3d import features_from_canonical
 from pipeline.skeletons import HUMANML3D
 
 ENCODER_ID = "all-MiniLM-L6-v2"
@@ -60,10 +57,6 @@ SYNC_EVERY = 10
 """Steps between two looks at the clock: the launches run ahead of the device."""
 
 
-def _features(motion: Motion) -> Float32:
-    return features_from_canonical(motion.joints.astype(np.float64), HUMANML3D)
-
-
 @dataclasses.dataclass(frozen=True)
 class Sets:
     """What is trained on and chosen by."""
@@ -84,7 +77,7 @@ def load_sets(path: Path) -> Sets:
     motions = [m for m in read_motions(path) if m.split in ("train", "val")]
     # Forked before the first CUDA call; nothing here holds a lock.
     with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
-        rows = list(pool.map(_features, motions, chunksize=8))
+        rows = list(pool.map(features_of, motions, chunksize=8))
     done = [dataclasses.replace(m, features=r) for m, r in zip(motions, rows, strict=True)]
     train, val = ([m for m in done if m.split == s] for s in ("train", "val"))
     facts = {
