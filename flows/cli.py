@@ -8,7 +8,15 @@ from typing import NoReturn
 
 import tyro
 
-from flows.commands import checkpoint, evaluate, generate, ingest, prepare, store, train
+from flows.commands import (
+    checkpoint,
+    evaluate_lift,
+    generate,
+    ingest,
+    prepare,
+    store,
+    train,
+)
 from flows.commands.outcome import Outcome
 from flows.prefect_settings import prepare_environment
 from flows.quiet_exit import silence_interpreter_exit
@@ -21,7 +29,6 @@ COMMANDS: dict[str, Command] = {
     "report": store.report,
     "train": train.train,
     "generate": generate.generate,
-    "evaluate-lift": evaluate.evaluate_lift,
 }
 GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
     "prepare": (
@@ -38,8 +45,14 @@ GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
         "Bring published weights in, and take ours out in the published layout.",
         {"import": checkpoint.import_official, "export": checkpoint.export_official},
     ),
+    "evaluate": (
+        "Measure checkpoints: text to motion, or the lift.",
+        {"lift": evaluate_lift.lift},
+    ),
 }
-"""Commands of two words, e.g. `crossdiff prepare mocap`, with a line on each first word."""
+"""Commands of two words, e.g. `crossdiff prepare mocap`, with a line on each first word.
+
+A first word can be a command of its own too: `crossdiff evaluate --checkpoint ...`."""
 DESCRIPTION = "From in-the-wild video to pseudo-3D human motion with CrossDiff."
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -98,9 +111,10 @@ def _run(given: list[str]) -> Outcome:
     """Parse the arguments and run the command; one of two words is parsed by its group."""
     if given and given[0] in GROUPS:
         about, group = GROUPS[given[0]]
-        return _parse(group, f"crossdiff {given[0]}", about, given[1:])
+        if given[0] not in COMMANDS or (given[1:2] and given[1] in group):
+            return _parse(group, f"crossdiff {given[0]}", about, given[1:])
     listed = {name: _group_entry(name, about) for name, (about, _) in GROUPS.items()}
-    return _parse({**COMMANDS, **listed}, "crossdiff", DESCRIPTION, given)
+    return _parse({**listed, **COMMANDS}, "crossdiff", DESCRIPTION, given)
 
 
 def _parse(commands: dict[str, Command], prog: str, about: str, given: list[str]) -> Outcome:

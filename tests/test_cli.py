@@ -123,7 +123,7 @@ WRONG = {
         ["checkpoint", "export", str(SHIPPED), "--out", "{tmp}/new", "--stats-out", "{list}"],
         "cannot use {list}: File exists",
     ),
-    "evaluate on nothing": (["evaluate-lift", "--data", "{tmp}/empty"], "training set"),
+    "evaluate on nothing": (["evaluate", "lift", "--data", "{tmp}/empty"], "training set"),
 }
 
 LATE = ("no such device", "a broken checkpoint")

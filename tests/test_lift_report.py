@@ -218,7 +218,7 @@ def test_the_command_measures_a_snapshot_and_writes_markdown(snapshot, capsys):
     out = snapshot / "new" / "card.md"
     where = ["--data", str(snapshot / "set"), "--checkpoint", str(snapshot / "best")]
     asked = ["--noise", "--azimuths", "90", "--out", str(out), "--json"]
-    assert main(["evaluate-lift", *where, *asked]) == 0
+    assert main(["evaluate", "lift", *where, *asked]) == 0
     told = capsys.readouterr()
     record = json.loads(told.out)
     assert (record["motions"], record["split"], record["out"]) == (4, "test", str(out))
@@ -243,7 +243,7 @@ def test_the_command_measures_a_snapshot_and_writes_markdown(snapshot, capsys):
 )
 def test_the_command_refuses_in_one_sentence(snapshot, capsys, arguments, sentence):
     data, best = str(snapshot / "set"), str(snapshot / "best")
-    status = main(["evaluate-lift", "--data", data, "--checkpoint", best, *arguments])
+    status = main(["evaluate", "lift", "--data", data, "--checkpoint", best, *arguments])
     assert status == 2
     told = capsys.readouterr().err
     assert told.startswith("crossdiff: ")
@@ -257,5 +257,5 @@ def test_another_skeleton_is_refused(snapshot, tmp_path, capsys):
     best = tmp_path / "kit"
     save_checkpoint(best, CrossDiff(config), Statistics(*widths), KIT, masks_padding=True, about={})
     data = str(snapshot / "set")
-    assert main(["evaluate-lift", "--data", data, "--checkpoint", str(best)]) == 2
+    assert main(["evaluate", "lift", "--data", data, "--checkpoint", str(best)]) == 2
     assert "holds humanml3d22 motions, but the checkpoint lifts kitml21" in capsys.readouterr().err

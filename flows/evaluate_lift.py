@@ -1,4 +1,4 @@
-"""`crossdiff evaluate-lift`: the lift's error beside its baselines."""
+"""`crossdiff evaluate lift`: the lift's error beside its baselines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ TRAIN = "train"
 
 @dataclass(frozen=True)
 class LiftQuestion:
-    """What to measure, and where to write it; see `crossdiff evaluate-lift --help`."""
+    """What to measure, and where to write it; see `crossdiff evaluate lift --help`."""
 
     data: str
     checkpoint: Path | None = None

@@ -1,4 +1,4 @@
-"""`crossdiff evaluate-lift`."""
+"""`crossdiff evaluate lift`."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from flows.commands.outcome import Outcome
 from flows.names import split_names
 
 
-def evaluate_lift(
+def lift(
     data: str,
     checkpoint: Path | None = None,
     split: str = "test",
@@ -35,7 +35,7 @@ def evaluate_lift(
         out: Write all tables to this Markdown file.
         json: Print one JSON object on stdout instead of text.
     """
-    from flows.evaluate import LiftQuestion, run_lift_evaluation  # noqa: PLC0415
+    from flows.evaluate_lift import LiftQuestion, run_lift_evaluation  # noqa: PLC0415
 
     asked = LiftQuestion(
         data,

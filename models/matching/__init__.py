@@ -1,0 +1,1 @@
+"""Guo et al.'s text-motion matching networks, which the field's metrics are computed with."""
