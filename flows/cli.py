@@ -10,7 +10,11 @@ import tyro
 
 from flows.commands import (
     checkpoint,
+    evaluate,
+    evaluate_ablation,
     evaluate_lift,
+    evaluate_wild,
+    evaluator,
     generate,
     ingest,
     prepare,
@@ -29,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "report": store.report,
     "train": train.train,
     "generate": generate.generate,
+    "evaluate": evaluate.evaluate,
 }
 GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
     "prepare": (
@@ -45,9 +50,17 @@ GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
         "Bring published weights in, and take ours out in the published layout.",
         {"import": checkpoint.import_official, "export": checkpoint.export_official},
     ),
+    "evaluator": (
+        "Train or import the matching networks that scores are computed with.",
+        {"train": evaluator.train, "import": evaluator.import_published},
+    ),
     "evaluate": (
-        "Measure checkpoints: text to motion, or the lift.",
-        {"lift": evaluate_lift.lift},
+        "Measure checkpoints: text to motion, the lift, real video; train and score ablations.",
+        {
+            "ablation": evaluate_ablation.ablation,
+            "lift": evaluate_lift.lift,
+            "wild": evaluate_wild.wild,
+        },
     ),
 }
 """Commands of two words, e.g. `crossdiff prepare mocap`, with a line on each first word.
@@ -103,7 +116,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _how_to_go_on(given: list[str]) -> str:
-    resumes = given[:1] == ["train"] and "--resume" not in given
+    trains = given[:1] == ["train"] or given[:2] == ["evaluator", "train"]
+    resumes = trains and "--resume" not in given
     return "add --resume to the same command" if resumes else "run the same command again"
 
 

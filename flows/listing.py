@@ -1,9 +1,11 @@
-"""`crossdiff ls`: the videos or motions of a store as a table and as data."""
+"""`crossdiff ls`: the videos, motions or runs of a store as a table and as data."""
 
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.reasons import Reason
 from storage.catalog import count_rows, list_motions, list_videos
+from storage.runs import RunRow, read_runs
 from storage.schemas import DATASETS
 from storage.store import Store, open_store
 
@@ -11,6 +13,9 @@ VIDEO_COLUMNS = ("dataset", "name", "status", "reason", "motions", "duration_s",
 MOTION_COLUMNS = (
     "motion_id", "action", "split", "n_frames", "start_s", "quality_reprojection_error",
     "quality_mean_confidence", "quality_mask_share",
+)  # fmt: skip
+RUN_COLUMNS = (
+    "run_id", "kind", "what", "store_version", "checkpoint_ids", "finished_at", "seconds", "out",
 )  # fmt: skip
 
 
@@ -52,6 +57,27 @@ def list_store(
         },
     }
     return data, [*_table(rows, columns), _footer(data)]
+
+
+def list_runs(url: str, *, dataset: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Runs that read a store (or, of `URL@12`, that version), newest first.
+
+    Raises:
+        ValueError: An unknown data set.
+        StoreError: The store cannot be read.
+    """
+    store = open_store(url)
+    _require_known(store, dataset, None)
+    rows = [_run(run) for run in read_runs(store, dataset=dataset)]
+    shown = [{**row, "checkpoint_ids": ", ".join(row["checkpoint_ids"]) or None} for row in rows]
+    lines = [*_table(shown, RUN_COLUMNS), f"{len(rows)} runs shown"]
+    return {"store": url, "kind": "runs", "rows": rows}, lines
+
+
+def _run(run: RunRow) -> dict[str, Any]:
+    times = {"started_at": run.started_at, "finished_at": run.finished_at}
+    plain = {name: moment.isoformat(timespec="seconds") for name, moment in times.items()}
+    return {**asdict(run), "config_hash": run.config_hash, **plain}
 
 
 def _require_known(store: Store, dataset: str | None, reason: str | None) -> None:

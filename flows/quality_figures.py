@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline.plausibility import FIGURES as PHYSICAL
 from storage.rows import MotionRow
 
 
@@ -25,6 +26,13 @@ class QualityFigure:
 
 
 SHARE = (0.0, 1.0)
+
+
+def _physical(column: str, name: str) -> QualityFigure:
+    """A figure that is defined where it is computed."""
+    label, unit, meaning = PHYSICAL[name]
+    return QualityFigure(column, label, unit, meaning)
+
 
 FIGURES = (
     QualityFigure(
@@ -56,18 +64,8 @@ FIGURES = (
         "Share of joints that were not seen and are masked.",
         SHARE,
     ),
-    QualityFigure(
-        "quality_foot_skating",
-        "skating",
-        "m/s",
-        "Mean speed over the ground of feet that should stand still.",
-    ),
-    QualityFigure(
-        "quality_jitter",
-        "jitter",
-        "m/s³",
-        "Mean third time derivative of the joints: how much the motion shakes.",
-    ),
+    _physical("quality_foot_skating", "foot_skating"),
+    _physical("quality_jitter", "jitter"),
 )
 
 

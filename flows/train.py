@@ -44,7 +44,7 @@ def run_training(options: TrainOptions) -> dict[str, Any]:
     if initial is not None:
         _fits(initial, data, options)
     config = _with_windows(configure(start, options, initial), data)
-    if config.mix != start.mix:
+    if config.mix != start.mix and config.fraction_3d < 1.0:
         say("motions are not mixed: that would read the 3D which --fraction-3d hides")
     if initial is None:
         config = _fitted(config, data)

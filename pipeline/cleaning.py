@@ -1,6 +1,7 @@
 """From a detector's jumpy, gappy joints to an even 20 fps: gaps, spikes, smoothing, runs."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -54,8 +55,7 @@ def clean_pose(pose: MappedPose, config: CleaningConfig) -> list[CleanRun]:
     for a, b in spans(good):
         if b - a < config.min_frames:
             continue
-        tracks = zip(joints[a:b].swapaxes(0, 1), seen[a:b].T, strict=True)
-        smooth = np.stack([_smooth(track, known, config) for track, known in tracks], axis=1)
+        smooth = _smooth(joints[a:b], seen[a:b], config)
         runs.append(
             CleanRun(
                 joints=smooth.astype(np.float32),
@@ -119,14 +119,25 @@ def _without_spikes(track: Float64, times: Float64, config: CleaningConfig) -> F
     return out
 
 
-def _smooth(track: Float64, seen: Bool, config: CleaningConfig) -> Float64:
-    """Zero-phase low-pass within each unbroken stretch of one joint (T, 2); 0 where masked."""
-    out = np.zeros_like(track)
+def _smooth(joints: Float64, seen: Bool, config: CleaningConfig) -> Float64:
+    """Zero-phase low-pass within each unbroken stretch of every joint (T, J, 2); 0 where masked.
+
+    Joints seen in the same frames, mostly all of them, are filtered together.
+    """
     if not config.cutoff_hz:
-        out[seen] = track[seen]
-        return out
-    sos = butter(2, config.cutoff_hz, fs=config.fps, output="sos")
-    for a, b in spans(seen):
-        padding = min(PADDING_FRAMES, b - a - 1)
-        out[a:b] = sosfiltfilt(sos, track[a:b], axis=0, padlen=padding)
+        return np.where(seen[..., None], joints, 0.0)
+    out, sos = np.zeros_like(joints), _low_pass(config.cutoff_hz, config.fps)
+    patterns, group = np.unique(seen, axis=1, return_inverse=True)
+    for number, known in enumerate(patterns.T):
+        alike = np.flatnonzero(group.ravel() == number)
+        for a, b in spans(known):
+            padding = min(PADDING_FRAMES, b - a - 1)
+            part = sosfiltfilt(sos, joints[a:b, alike], axis=0, padlen=padding)
+            out[a:b, alike] = part
     return out
+
+
+@cache
+def _low_pass(cutoff_hz: float, fps: float) -> Float64:
+    """The filter's sections; designing it takes longer than filtering a joint."""
+    return np.asarray(butter(2, cutoff_hz, fs=fps, output="sos"))

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.arrays import Bool, Float32
-from pipeline.representation3d import foot_contacts
+from pipeline.plausibility import foot_skating, jitter
 from pipeline.skeletons import Skeleton
 from pipeline.views import UNITS_PER_METRE
-
-FOOT_HEIGHT_M = 0.08
-"""A foot counts as on the ground only below this height above the clip's lowest joint."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +23,9 @@ class LabelQuality:
     masked_share: float
     """Share of joint-frames that were not seen."""
     foot_skating: float
-    """Mean horizontal speed of feet that should stand still, m/s."""
+    """As `pipeline.plausibility` defines it, m/s."""
     jitter: float
-    """Mean third difference of joint positions, in m/s^3: frames shake when it is high."""
+    """As `pipeline.plausibility` defines it, m/s^3."""
 
 
 def fit_azimuth(joints3d: Float32, view: Float32, seen: Bool) -> tuple[float, float]:
@@ -61,25 +58,6 @@ def fit_azimuth(joints3d: Float32, view: Float32, seen: Bool) -> tuple[float, fl
         angle -= (residual * slope).sum() / max(float((slope**2).sum()), 1e-9)
     residual = x * np.cos(angle) + z * np.sin(angle) - u
     return float(np.rad2deg(angle) % 360.0), float(np.hypot(residual, y - v).mean())
-
-
-def foot_skating(joints3d: Float32, skeleton: Skeleton) -> float:
-    """Mean horizontal speed (m/s) of feet near the ground that the representation calls still."""
-    feet = [*skeleton.feet_left, *skeleton.feet_right]
-    low = joints3d[:-1, feet, 1] - joints3d[..., 1].min() < FOOT_HEIGHT_M
-    still = foot_contacts(joints3d.astype(np.float64), skeleton, skeleton.contact_threshold) & low
-    if not still.any():
-        return 0.0
-    step = np.linalg.norm(np.diff(joints3d[:, feet][..., [0, 2]], axis=0), axis=-1)
-    return float(step[still].mean() * skeleton.fps)
-
-
-def jitter(joints3d: Float32, skeleton: Skeleton) -> float:
-    """Mean magnitude of the third time difference of all joints, m/s^3; 0 under four frames."""
-    if len(joints3d) < 4:
-        return 0.0
-    third = np.diff(joints3d.astype(np.float64), n=3, axis=0)
-    return float(np.linalg.norm(third, axis=-1).mean() * skeleton.fps**3)
 
 
 def label_quality(

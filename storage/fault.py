@@ -22,6 +22,15 @@ AFTER_VIDEOS = "after_videos"
 """The shard is whole, but nobody was told."""
 
 POINTS = (BEFORE_TRACKS, MID_WRITE, AFTER_TRACKS, AFTER_MOTIONS, AFTER_VIDEOS)
+"""Where a shard's commit can die."""
+
+BEFORE_RUN = "before_run"
+"""A run's row is made, nothing of it is written; the table may be new."""
+AFTER_RUN = "after_run"
+"""The row of a run is committed, but nobody was told."""
+
+RUN_POINTS = (BEFORE_RUN, MID_WRITE, AFTER_RUN)
+"""Where the commit of a run's row can die."""
 
 _passed: Counter[str] = Counter()
 
@@ -37,8 +46,9 @@ def die_at(point: str) -> None:
     if not wanted:
         return
     name, _, nth = wanted.partition(":")
-    if name not in POINTS:
-        raise ValueError(f"{VARIABLE}={wanted!r}: no such point; there are {', '.join(POINTS)}")
+    known = sorted({*POINTS, *RUN_POINTS})
+    if name not in known:
+        raise ValueError(f"{VARIABLE}={wanted!r}: no such point; there are {', '.join(known)}")
     _passed[point] += 1
     if point == name and _passed[point] == int(nth or 1):
         os.kill(os.getpid(), signal.SIGKILL)

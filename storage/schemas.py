@@ -194,5 +194,35 @@ STATISTICS = TableSpec(
     ),
 )
 
-TABLES = {spec.name: spec for spec in (DATASETS, STATISTICS, TRACKS, MOTIONS, VIDEOS)}
+RUNS = TableSpec(
+    name="runs",
+    doc="One row per finished run that read this store: what it did, with what, what came out.",
+    key=("run_id",),
+    unit=("run_id",),
+    rows_per_group=4096,
+    # A run reads any number of data sets, so they cannot be what its row is filed under.
+    partition="kind",
+    columns=(
+        Column("run_id", STRING, "Names the run.", required=True),
+        Column("kind", STRING, "train, finetune or evaluate; the partition.", required=True),
+        Column("what", STRING, "What was evaluated or trained, e.g. lift.", required=True),
+        Column("status", STRING, "completed or failed.", required=True),
+        Column("data", STRING, "The data as they were asked for.", required=True),
+        Column("datasets", list_of(STRING), "Data sets that were read.", required=True),
+        Column("store_version", INT64, "Version of the store that was read: N of URL@N."),
+        Column("table_versions_json", STRING, "Versions of the tables read.", required=True),
+        Column("checkpoint_ids", list_of(STRING), "Weights that were used.", required=True),
+        Column("config_json", STRING, "The run's whole configuration.", required=True),
+        Column("config_hash", STRING, "SHA-256 of config_json.", required=True),
+        Column("metrics_json", STRING, "All its scores.", required=True),
+        Column("out", STRING, "Folder that it wrote, on the machine that ran it."),
+        Column("code_version", STRING, "Version of this package.", required=True),
+        Column("code_commit", STRING, "Git commit, when run from a checkout."),
+        Column("started_at", TIMESTAMP, "When it began, UTC.", required=True),
+        Column("finished_at", TIMESTAMP, "When it ended, UTC.", required=True),
+        Column("seconds", FLOAT64, "How long it took.", "s", required=True),
+    ),
+)
+
+TABLES = {spec.name: spec for spec in (DATASETS, STATISTICS, RUNS, TRACKS, MOTIONS, VIDEOS)}
 """In the order they are created: videos last, since its presence marks a whole store."""

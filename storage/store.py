@@ -131,11 +131,16 @@ def create_store(
     with store.exclusive():
         _refuse_if_damaged(store.location)
         for spec in TABLES.values():
-            _ensure_table(store, spec)
+            ensure_table(store, spec)
     return store
 
 
-def _has_table(location: StoreLocation, name: str) -> bool:
+def has_table(location: StoreLocation, name: str) -> bool:
+    """Whether the store has a table; one made by an older version of this package may lack it.
+
+    Raises:
+        StoreError: The place cannot be read.
+    """
     with told_plainly(f"open the store {location.root}"):
         return DeltaTable.is_deltatable(location.table_uri(name), dict(location.options))
 
@@ -144,16 +149,16 @@ def _require_store(location: StoreLocation) -> None:
     with told_plainly(f"open the store {location.root}"):
         if location.is_local and not location.path.is_dir():
             raise StoreError(f"there is no store at {location.root}: no such folder")
-    if not _has_table(location, VIDEOS.name):
+    if not has_table(location, VIDEOS.name):
         raise StoreError(f"{location.root} holds no store: it has no table '{VIDEOS.name}'")
 
 
 def _refuse_if_damaged(location: StoreLocation) -> None:
     """`videos` is created last: where it is, the tables that its rows speak of must be too."""
-    if not _has_table(location, VIDEOS.name):
+    if not has_table(location, VIDEOS.name):
         return
     for name in (TRACKS.name, MOTIONS.name):
-        if not _has_table(location, name):
+        if not has_table(location, name):
             raise StoreError(f"{location.root} is damaged: it has 'videos' but lost '{name}'")
 
 
@@ -163,7 +168,12 @@ def _make_folder(folder: Path) -> None:
         (folder / LOCK_FILE).touch()
 
 
-def _ensure_table(store: Store, spec: TableSpec) -> None:
+def ensure_table(store: Store, spec: TableSpec) -> None:
+    """Make one table, or the columns it lacks; call it inside `Store.exclusive`.
+
+    Raises:
+        StoreError: The store cannot be written, or has a table of another layout there.
+    """
     uri, options = store.location.table_uri(spec.name), dict(store.location.options)
     notes = {METADATA_KEY: {"versions": StoreVersion(0, 0, 0).by_table()}}
     with told_plainly(f"create table {spec.name} in {store.location}"):

@@ -1,4 +1,4 @@
-"""Store versions: which versions of the three tables belong together.
+"""Store versions: which versions of its three main tables belong together.
 
 The version of a store is the version of its `videos` table. Every commit there notes the versions
 that tracks and motions had when it was decided; since a shard commits videos last, they hold all

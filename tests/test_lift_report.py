@@ -11,19 +11,25 @@ from synthetic_motion import random_motions
 from training_victim import TINY_NETWORK
 
 from flows.cli import main
+from flows.publish import publish
 from models.checkpoint import Checkpoint, save_checkpoint
 from models.data.training_data import training_statistics, write_motions
 from models.lifting.evaluate_lift import FOUR_VIEWS, LiftPlan, azimuth_sweep, evaluate_lift
+from models.lifting.hidden_parts import Occlusion, body_parts
 from models.lifting.lift import lift
+from models.lifting.lift_examples import lift_examples
 from models.lifting.lift_report import LiftReport
 from models.lifting.lift_tables import (
     action_table,
     as_markdown,
     as_text,
     azimuth_table,
+    hidden_table,
     joint_table,
     report_markdown,
     report_text,
+    seen_table,
+    whole_tables,
 )
 from models.lifting.noisy_view import NoiseLevel
 from models.network import CrossDiff
@@ -31,7 +37,7 @@ from pipeline.normalisation import Statistics
 from pipeline.skeletons import HUMANML3D, KIT
 from pipeline.view_cleaning import clean_view
 
-METRICS = ("mpjpe_mm", "body_mpjpe_mm", "pa_mpjpe_mm")
+METRICS = ("mpjpe_mm", "body_mpjpe_mm", "n_mpjpe_mm", "pa_mpjpe_mm")
 MEASURED = [
     replace(motion, motion_id=f"t{i}", action=action, split="test")
     for i, (motion, action) in enumerate(
@@ -60,6 +66,7 @@ def report(checkpoint) -> LiftReport:
         sweep=(0.0, 45.0, 90.0, 180.0, 270.0),
         noise=NoiseLevel(),
         clean=clean_view,
+        occlusion=Occlusion(),
         lifts={"crossdiff": lift, "crossdiff_doubled": doubled},
     )
     return evaluate_lift(checkpoint, MEASURED, TRAINING, plan)
@@ -70,7 +77,7 @@ def reports_of(report):
 
 
 def test_every_condition_holds_every_method(report):
-    assert list(report.conditions) == ["clean", "noise", "noise_cleaned"]
+    assert list(report.conditions) == ["clean", "noise", "noise_cleaned", "masked"]
     for methods in report.conditions.values():
         assert list(methods) == ["crossdiff", "crossdiff_doubled", "mean_pose", "linear"]
 
@@ -155,19 +162,79 @@ def test_fifteen_degrees_are_the_issues_azimuths():
     assert azimuth_sweep(15.0) == tuple(range(0, 360, 15))
 
 
+def test_a_motion_hidden_in_part_is_lifted_worse_where_it_is_hidden(report):
+    clean = report.methods
+    for name, method in report.conditions["masked"].items():
+        assert method.seen is not None
+        assert method.unseen is not None
+        assert set(method.by_hidden) <= set(body_parts(HUMANML3D))
+        assert sum(part.views for part in method.by_hidden.values()) == 4 * report.motions
+        if name == "linear":
+            assert method.unseen.pa_mpjpe_mm > clean[name].overall.pa_mpjpe_mm
+            assert method.unseen.pa_mpjpe_mm > method.seen.pa_mpjpe_mm
+    assert clean["crossdiff"].seen is None
+    assert clean["crossdiff"].by_hidden == {}
+
+
+def test_by_motion_holds_every_motion_of_the_first_lift_on_clean_2d(report):
+    overall = report.methods["crossdiff"].overall
+    assert list(report.by_motion) == [motion.motion_id for motion in MEASURED]
+    frames = [len(motion.joints) - 1 for motion in MEASURED]
+    means = [errors.pa_mpjpe_mm for errors in report.by_motion.values()]
+    assert np.average(means, weights=frames) == pytest.approx(overall.pa_mpjpe_mm)
+
+
+def test_examples_go_from_the_worst_lifted_motion_to_the_best(checkpoint, report):
+    plan = LiftPlan(occlusion=Occlusion())
+    shown = lift_examples(checkpoint, MEASURED, report, plan, 3)
+    off = [example.pa_mpjpe_mm for example in shown]
+    assert len(shown) == 3
+    assert off == sorted(off, reverse=True)
+    assert (off[0], off[-1]) == (
+        max(e.pa_mpjpe_mm for e in report.by_motion.values()),
+        min(e.pa_mpjpe_mm for e in report.by_motion.values()),
+    )
+    for example in shown:
+        assert list(example.lifted) == ["clean", "masked"]
+        assert (example.lifted["clean"].hidden == "") != (example.lifted["masked"].hidden == "")
+        assert {len(clip.joints) for clip in example.lifted.values()} == {len(example.truth)}
+    assert len(lift_examples(checkpoint, MEASURED, report, plan, 99)) == len(MEASURED)
+
+
 def test_tables_are_aligned_text(report):
     lines = report_text(report, by_action=True, by_joint=True)
-    assert lines[0] == "4 motions, 169 frames, root aligned, millimetres"
-    rows = lines[1 : 2 + 3 * (3 * 5 + 1)]
+    assert lines[0] == "4 motions, 169 frames"
+    rows = lines[1 : 2 + 4 * (3 * 5 + 1)]
     assert len({len(line) for line in rows}) == 1
-    assert rows[0].split() == ["2D", "method", "view", "MPJPE", "in", "body", "frame", "PA-MPJPE"]
+    assert rows[0].split()[:4] == ["2D", "method", "view", "MPJPE,"]
+    assert rows[0].endswith("velocity error, mm/s  root path error, mm")
     short = report_text(report, by_action=False, by_joint=False)
     assert not any("pelvis" in line or "walk" in line for line in short)
     swept = azimuth_table(report)
     assert swept is not None
     assert [row[0] for row in swept.rows] == ["0", "45", "90", "180", "270"]
-    assert {len(row) for row in (swept.head, *swept.rows)} == {1 + 3 * 2 * 2 + 3}
+    assert {len(row) for row in (swept.head, *swept.rows)} == {1 + 4 * 2 * 2 + 4}
     assert len(joint_table(report).rows) == 22
+
+
+def test_seen_and_hidden_have_tables_only_where_something_was_hidden(checkpoint, report):
+    seen, hidden = seen_table(report), hidden_table(report)
+    assert seen is not None
+    assert {row[0] for row in seen.rows} == {"noise", "noise_cleaned", "masked"}
+    assert hidden is not None
+    assert {row[0] for row in hidden.rows} == set(report.conditions["masked"]["linear"].by_hidden)
+    alone = evaluate_lift(checkpoint, MEASURED[:1], TRAINING)
+    assert seen_table(alone) is None
+    assert hidden_table(alone) is None
+
+
+def test_whole_tables_hold_every_error_and_no_empty_column(report):
+    tables = {table.title: table for table in whole_tables(report)}
+    assert len(tables) == 2 * 4 * 3  # two ways to lift, four conditions, three groups
+    for title, table in tables.items():
+        by_joint = title.endswith("by joint")
+        assert len(table.head) == (6 if by_joint else 7), title
+        assert not any(None in row for row in table.rows)
 
 
 def test_a_long_list_of_actions_shows_both_ends_and_says_so(report):
@@ -196,7 +263,7 @@ def test_markdown_keeps_a_bar_and_a_tag_inside_their_cell(report):
     assert line.replace("\\|", "").count("|") == len(table.head) + 1
     text = report_markdown(report, ["a line"])
     assert text.startswith("- a line\n")
-    for title in ("By azimuth", "By action", "By joint"):
+    for title in ("By azimuth", "By action", "By joint", "crossdiff masked: by joint"):
         assert f"**{title}" in text
     assert as_text(table)[0] == table.title
 
@@ -214,22 +281,44 @@ def snapshot(tmp_path_factory, checkpoint) -> Path:
     return folder
 
 
-def test_the_command_measures_a_snapshot_and_writes_markdown(snapshot, capsys):
-    out = snapshot / "new" / "card.md"
+@pytest.fixture
+def no_prefect(monkeypatch):
+    """Measure and publish without a flow run, which has tests of its own."""
+
+    def at_once(name, measure, out):
+        out.mkdir(parents=True)
+        done = measure()
+        return done, publish(done, out)
+
+    monkeypatch.setattr("flows.evaluate_lift.run_published", at_once)
+
+
+@pytest.mark.usefixtures("no_prefect")
+def test_the_command_measures_a_snapshot_and_writes_a_report(snapshot, capsys):
+    out = snapshot / "new" / "card"
     where = ["--data", str(snapshot / "set"), "--checkpoint", str(snapshot / "best")]
-    asked = ["--noise", "--azimuths", "90", "--out", str(out), "--json"]
+    asked = ["--noise", "--masked", "--azimuths", "90", "--out", str(out), "--json"]
     assert main(["evaluate", "lift", *where, *asked]) == 0
     told = capsys.readouterr()
     record = json.loads(told.out)
     assert (record["motions"], record["split"], record["out"]) == (4, "test", str(out))
     assert record["checkpoint_id"].startswith("best-")
     assert record["noise_level"] == {"jitter": 0.02, "missing": 0.1, "seed": 1}
+    assert record["occlusion"]["seed"] == 1
     assert set(record["noise"]["crossdiff"]["by_azimuth"]) == {"0", "90", "180", "270"}
+    assert {"seen", "unseen", "by_hidden"} <= set(record["masked"]["crossdiff"])
     assert "noise_cleaned" in record
-    text = out.read_text()
-    assert "**By joint, millimetres**" in text
+    assert {file.name for file in out.iterdir()} == {"report.html", "metrics.json", "tables.md"}
+    text = (out / "tables.md").read_text()
+    assert "**By joint**" in text
     assert record["checkpoint_id"] in text
-    assert list(out.parent.iterdir()) == [out]
+    kept = json.loads((out / "metrics.json").read_text())
+    assert kept["what"] == "lift"
+    assert kept["metrics"]["crossdiff"] == record["crossdiff"]
+    assert kept["checkpoint_ids"] == [record["checkpoint_id"]]
+    page = (out / "report.html").read_text()
+    assert "lifted, masked" in page
+    assert "root path error" in page
     assert "lift, clean" in told.err  # progress
 
 

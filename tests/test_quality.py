@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from truth_clips import canonical_motion
 
-from pipeline.quality import fit_azimuth, foot_skating, jitter, label_quality
+from pipeline.quality import fit_azimuth, label_quality
 from pipeline.skeletons import HUMANML3D
 from pipeline.views import UNITS_PER_METRE, azimuth_rotation, project_view
 
@@ -53,41 +53,6 @@ def test_without_a_seen_joint_there_is_no_reprojection_error_to_tell() -> None:
     motion = still()
     _, off = fit_azimuth(motion, project_view(motion, 0.0), np.zeros(motion.shape[:2], bool))
     assert np.isnan(off)
-
-
-def test_a_still_body_neither_skates_nor_shakes() -> None:
-    assert foot_skating(still(), HUMANML3D) == 0.0
-    assert jitter(still(), HUMANML3D) == 0.0
-
-
-@pytest.mark.parametrize("speed", [0.1, 0.3, 0.6])
-def test_sliding_feet_skate_at_their_speed(speed: float) -> None:
-    sliding = still()
-    sliding[..., 0] += (speed / HUMANML3D.fps) * np.arange(len(sliding), dtype=np.float32)[:, None]
-    assert foot_skating(sliding, HUMANML3D) == pytest.approx(speed, rel=1e-3)
-    assert jitter(sliding, HUMANML3D) == pytest.approx(0.0, abs=0.05)
-
-
-def test_feet_in_the_air_or_on_a_fast_way_do_not_skate() -> None:
-    moving = still()
-    moving[..., 0] += (2.0 / HUMANML3D.fps) * np.arange(len(moving), dtype=np.float32)[:, None]
-    assert foot_skating(moving, HUMANML3D) == 0.0
-    lifted = still()
-    lifted[:-1, :, 1] += 0.5  # only the last frame touches the ground
-    lifted[..., 0] += (0.3 / HUMANML3D.fps) * np.arange(len(lifted), dtype=np.float32)[:, None]
-    assert foot_skating(lifted[:-1], HUMANML3D) > 0.0
-    assert foot_skating(lifted, HUMANML3D) == 0.0
-
-
-def test_jitter_is_the_third_difference_in_si_units() -> None:
-    """x = t^3 metres has a third derivative of 6 m/s^3 everywhere."""
-    moving = still()
-    seconds = np.arange(len(moving)) / HUMANML3D.fps
-    moving[..., 0] += (seconds**3).astype(np.float32)[:, None]
-    assert jitter(moving, HUMANML3D) == pytest.approx(6.0, rel=0.05)
-    assert jitter(moving[:3], HUMANML3D) == 0.0
-    shaken = still() + np.random.default_rng(0).normal(0, 0.01, still().shape).astype(np.float32)
-    assert jitter(shaken, HUMANML3D) > 100
 
 
 def test_label_quality_gathers_shares_and_means() -> None:

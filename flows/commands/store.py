@@ -15,9 +15,10 @@ def ls(
     reason: str | None = None,
     action: str | None = None,
     motions: bool = False,
+    runs: bool = False,
     json: bool = False,
 ) -> Outcome:
-    """List what is in a store: videos, or motions; what failed and why.
+    """List what is in a store: videos, or motions; what failed and why; or the runs that read it.
 
     Args:
         store: The store, or `STORE@VERSION`.
@@ -26,10 +27,15 @@ def ls(
         reason: Only this reason code, e.g. no_person.
         action: Only this action class, e.g. YoYo.
         motions: List motions instead of videos.
+        runs: List runs that read the store, newest first (of `STORE@VERSION`: that version).
         json: Print one JSON object on stdout instead of text.
     """
-    from flows.listing import list_store  # noqa: PLC0415
+    from flows.listing import list_runs, list_store  # noqa: PLC0415
 
+    if runs:
+        if status or reason or action or motions:
+            raise ValueError("--runs goes with --dataset alone: leave the other filters out")
+        return Outcome(*list_runs(store, dataset=dataset))
     data, lines = list_store(
         store, dataset=dataset, status=status, reason=reason, action=action, motions=motions
     )

@@ -13,7 +13,7 @@ def train(
     out: Path,
     data: str | None = None,
     stage: Literal[1, 2] | None = None,
-    preset: Literal["paper", "base", "small"] | None = None,
+    preset: Literal["paper", "base", "small", "tiny"] | None = None,
     config: Path | None = None,
     initial: Path | None = None,
     views: Literal["4", "1", "continuous"] | None = None,
@@ -45,8 +45,8 @@ def train(
         data: Store that `crossdiff prepare` wrote, URL or URL@version; --resume knows it.
         stage: 1: all four paths. 2: 3D to 3D alone from --initial, at a tenth of the rate.
             Default: 1.
-        preset: `paper` is the paper's; `base` and `small` are for little data. Default: like the
-            --initial checkpoint, or `small`.
+        preset: `paper` is the paper's; `base` and `small` are for little data, `tiny` is for
+            trying things out on a CPU. Default: like the --initial checkpoint, or `small`.
         config: config.json of a run or a checkpoint to train like, instead of a preset.
         initial: Checkpoint folder to start from; its sizes and statistics are kept.
         views: Cameras: the paper's four, front alone, or any azimuth; default: the preset's.

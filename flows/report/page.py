@@ -1,16 +1,12 @@
 """Numbers and pictures into one HTML file that needs nothing else."""
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
+from flows.html.document import page_environment, render_document, write_document
 from flows.quality_figures import FIGURES, QualityFigure
 from flows.report.formats import FILTERS
 from flows.report.gallery import make_cards
@@ -23,11 +19,10 @@ from flows.report.queries import (
 )
 from pipeline.render.camera import AZIMUTH_DEG
 from pipeline.render.charts import Histogram, histogram, stacked
-from pipeline.render.out_files import check_out_file, replaced_when_done
-from pipeline.render.player_data import player_rig
+from pipeline.render.out_files import check_out_file
+from pipeline.skeletons import HUMANML3D
 from storage.catalog import connect
 from storage.errors import StoreError, told_plainly
-from storage.lineage import code_commit, code_version
 from storage.store import Store, open_store
 from storage.versions import newest_version
 
@@ -62,13 +57,7 @@ def write_report(store_url: str, out_html: Path | str, dataset: str | None = Non
         ValueError: `out_html` cannot be written.
     """
     target = check_out_file(out_html, ".html")
-    page = render_page(_one_version(store_url), dataset)
-    with replaced_when_done(target, ".html") as unfinished:
-        try:
-            unfinished.write_text(page, encoding="utf-8")
-        except OSError as error:
-            raise ValueError(f"cannot write {target}: {error.strerror or error}") from error
-    return target
+    return write_document(render_page(_one_version(store_url), dataset), target)
 
 
 def render_page(store: Store, dataset: str | None = None) -> str:
@@ -81,22 +70,19 @@ def render_page(store: Store, dataset: str | None = None) -> str:
         dataset = _known_dataset(connection, store, dataset)
         facts = _facts(connection, dataset)
         chosen = choose_motions(connection, dataset, MOTIONS_SHOWN)
-    environment = _environment()
-    script, style = (_asset(environment, name) for name in ("report.js", "report.css"))
-    return environment.get_template("report.html.j2").render(
+    environment = page_environment("flows.report")
+    environment.filters.update(FILTERS)
+    return render_document(
+        environment,
+        "report.html.j2",
+        styles=("report.css",),
+        scripts=("report.js",),
+        skeletons=(HUMANML3D,),
         **facts,
         cards=make_cards(store, chosen),
         dataset=dataset,
         store=store.location,
-        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        code_version=code_version(),
-        code_commit=code_commit(),
-        player=player_rig(),
         turn_deg=AZIMUTH_DEG,
-        script=Markup(script),  # noqa: S704 - our own file
-        script_hash=_csp_hash(script),
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=_csp_hash(style),
     )
 
 
@@ -136,28 +122,3 @@ def _facts(connection: duckdb.DuckDBPyConnection, dataset: str | None) -> dict[s
         "charts": charts,
         "failures_shown": FAILURES_SHOWN,
     }
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("flows.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
-    return environment
-
-
-def _asset(environment: Environment, name: str) -> str:
-    """The text of a script or style sheet, as it will stand in the page."""
-    if environment.loader is None:
-        raise ValueError("the templates have no loader")
-    return environment.loader.get_source(environment, name)[0]
-
-
-def _csp_hash(text: str) -> str:
-    """The hash by which the page's own policy allows this text and no other to run."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

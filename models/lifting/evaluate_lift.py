@@ -1,4 +1,4 @@
-"""The lift's error on motions with known 3D, beside its baselines, on clean and on noisy 2D."""
+"""The lift's error on motions with known 3D, beside its baselines: clean, noisy and masked 2D."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ from models.lifting.baselines import (
     fit_linear,
     pose_targets,
 )
+from models.lifting.hidden_parts import Occlusion
 from models.lifting.lift import LiftedMotion, lift
 from models.lifting.lift_observation import (
     CleanView,
@@ -36,16 +37,18 @@ from models.lifting.lift_report import (
     MethodReport,
     method_report,
 )
-from models.lifting.lift_tally import Prediction, Tally, tally
+from models.lifting.lift_tally import Errors, Prediction, Tally, best_shape, errors, tally
 from models.lifting.noisy_view import NoiseLevel
 from pipeline.arrays import Bool, Float32, Float64
 from pipeline.skeletons import Skeleton
 
 FOUR_VIEWS = (0.0, 90.0, 180.0, 270.0)
 """Azimuths of front, left, back and right, degrees."""
-NOISE, CLEANED = "noise", "noise_cleaned"
+NOISE, CLEANED, MASKED = "noise", "noise_cleaned", "masked"
 FULL_TURN_DEG = 360.0
 NO_ACTION = "(none)"
+MIN_FRAMES = 3
+"""Of a motion: the lift gives one frame fewer, and a velocity needs two."""
 
 Lift = Callable[[Checkpoint, Float32, Bool | None], LiftedMotion]
 Method = Callable[[Observation], Prediction]
@@ -79,6 +82,8 @@ class LiftPlan:
     noise: NoiseLevel | None = None
     clean: CleanView | None = None
     """With noise: also measure after this has been done to the noisy view."""
+    occlusion: Occlusion | None = None
+    """Also measure clean 2D of which a body part is hidden."""
     lifts: Mapping[str, Lift] | None = None
     """Ways to lift with the checkpoint, by name; None: `lift` alone, as `crossdiff`."""
 
@@ -95,6 +100,8 @@ class LiftPlan:
             out.append(Condition(NOISE, self.noise))
             if self.clean is not None:
                 out.append(Condition(CLEANED, self.noise, self.clean))
+        if self.occlusion is not None:
+            out.append(Condition(MASKED, occlusion=self.occlusion))
         return out
 
 
@@ -123,9 +130,12 @@ def evaluate_lift(
     plan = plan or LiftPlan()
     if not motions or not plan.views:
         raise ValueError("no motion to measure the lift on")
+    _refuse_unusable(motions)
+    _refuse_unusable(train_motions)
     skeleton = checkpoint.skeleton
     lifts = {name: _lifter(checkpoint, f) for name, f in (plan.lifts or {CROSSDIFF: _lift}).items()}
     conditions: dict[str, Mapping[str, MethodReport]] = {}
+    by_motion: dict[str, Errors] = {}
     clean: LinearRegressor | None = None
     for condition in plan.conditions:
         # Where joints are missing, the linear model sees the clean training mean in their place.
@@ -133,10 +143,11 @@ def evaluate_lift(
         clean = clean or linear
         baselines = {MEAN_POSE: _baseline(linear.mean_pose), LINEAR: _baseline(linear)}
         shown = track(motions, f"lift, {condition.name}")
-        cells = _measure(shown, {**lifts, **baselines}, plan, skeleton, condition)
+        found = _measure(shown, {**lifts, **baselines}, plan, skeleton, condition)
+        by_motion = by_motion or found.by_motion
         conditions[condition.name] = {
             name: method_report(c, plan.views, _swept(name, plan), skeleton)
-            for name, c in cells.items()
+            for name, c in found.cells.items()
         }
     return LiftReport(
         motions=len(motions),
@@ -145,7 +156,19 @@ def evaluate_lift(
         actions=_actions(motions),
         conditions=conditions,
         noise=plan.noise,
+        occlusion=plan.occlusion,
+        by_motion=by_motion,
     )
+
+
+def _refuse_unusable(motions: Sequence[Motion]) -> None:
+    """One broken motion would make every mean NaN, or silently not count."""
+    for motion in motions:
+        if len(motion.joints) < MIN_FRAMES or not np.isfinite(motion.joints).all():
+            raise ValueError(
+                f"motion {motion.motion_id} has under {MIN_FRAMES} frames or holds NaN: remove it, "
+                "or prepare the data set again"
+            )
 
 
 def _lift(checkpoint: Checkpoint, features: Float32, mask: Bool | None) -> LiftedMotion:
@@ -192,26 +215,44 @@ def _fit(
     return fit_linear(pairs(), skeleton)
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """Sums of errors of one condition."""
+
+    cells: dict[str, dict[Cell, tuple[int, Tally]]]
+    """By method; with each sum how many views of a motion are in it."""
+    by_motion: dict[str, Errors]
+    """Of the first method, over the views."""
+
+
 def _measure(
     motions: Iterable[Motion],
     methods: Mapping[str, Method],
     plan: LiftPlan,
     skeleton: Skeleton,
     condition: Condition,
-) -> dict[str, dict[Cell, Tally]]:
-    """Sums of errors of every method, by azimuth and action."""
-    cells: dict[str, dict[Cell, Tally]] = {name: {} for name in methods}
+) -> _Measured:
+    """Sums of errors of every method, by azimuth, action and hidden part."""
+    cells: dict[str, dict[Cell, tuple[int, Tally]]] = {name: {} for name in methods}
+    by_motion: dict[str, Errors] = {}
+    first = next(iter(methods))
     for motion in motions:
         truth = true_motion(motion, skeleton)
+        whole: Tally | None = None
         for azimuth in plan.azimuths:
             seen = observe(motion, azimuth, skeleton, condition)
-            cell = (azimuth, motion.action or NO_ACTION)
+            cell = Cell(azimuth, motion.action or NO_ACTION, seen.hidden)
             for name, method in methods.items():
                 if azimuth not in (*plan.views, *_swept(name, plan)):
                     continue
-                part, before = tally(method(seen), truth), cells[name].get(cell)
-                cells[name][cell] = part if before is None else before + part
-    return cells
+                part = tally(method(seen), truth, skeleton.fps, seen.seen)
+                count, before = cells[name].get(cell, (0, None))
+                cells[name][cell] = (count + 1, part if before is None else before + part)
+                if name == first and azimuth in plan.views:
+                    whole = part if whole is None else whole + part
+        if whole is not None:
+            by_motion[motion.motion_id] = errors(whole, best_shape(whole))
+    return _Measured(cells, by_motion)
 
 
 def _swept(method: str, plan: LiftPlan) -> tuple[float, ...]:

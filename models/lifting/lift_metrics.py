@@ -55,6 +55,47 @@ def pa_mpjpe(predicted: AnyFloat, truth: AnyFloat) -> Float64:
     return np.asarray(per_joint_error(procrustes_align(predicted, truth), truth).mean(-1))
 
 
+def scale_align(predicted: AnyFloat, truth: AnyFloat) -> Float64:
+    """Each frame of the prediction times the one factor that brings it closest to the truth.
+
+    Args:
+        predicted: (T, J, 3), root at 0.
+        truth: (T, J, 3), root at 0.
+
+    Returns:
+        (T, J, 3) scaled prediction.
+    """
+    p, q = predicted.astype(np.float64), truth.astype(np.float64)
+    scale = (p * q).sum((1, 2)) / np.maximum((p**2).sum((1, 2)), 1e-12)
+    return np.asarray(scale[:, None, None] * p)
+
+
+def n_mpjpe(predicted: AnyFloat, truth: AnyFloat) -> Float64:
+    """(T,) MPJPE after `scale_align`: N-MPJPE of Rhodin et al. (CVPR 2018), root aligned."""
+    p, q = root_aligned(predicted), root_aligned(truth)
+    return np.asarray(per_joint_error(scale_align(p, q), q).mean(-1))
+
+
+def per_joint_velocity_error(predicted: AnyFloat, truth: AnyFloat, fps: float) -> Float64:
+    """(T-1, J) distance in mm/s between the velocities of two (T, J, 3) in metres, root aligned.
+
+    MPJVE of Pavllo et al. (CVPR 2019), per second instead of per frame.
+    """
+    p, q = (np.diff(root_aligned(joints), axis=0) * fps for joints in (predicted, truth))
+    return per_joint_error(p, q)
+
+
+def root_path_error(predicted: AnyFloat, truth: AnyFloat) -> Float64:
+    """(T,) millimetres over the ground between two roots, each counted from its own frame 0.
+
+    Args:
+        predicted: (T, 3) metres, y up, of a motion whose frame 0 faces +Z.
+        truth: (T, 3) likewise.
+    """
+    p, q = (root[:, [0, 2]].astype(np.float64) for root in (predicted, truth))
+    return np.asarray(np.linalg.norm((p - p[0]) - (q - q[0]), axis=-1) * MM_PER_METRE)
+
+
 @dataclass(frozen=True)
 class LiftErrors:
     """Means over all frames of all motions and views of a split."""

@@ -8,6 +8,7 @@ import numpy as np
 from models.data.motion import Motion
 from models.data.training_data import features_of
 from models.lifting.baselines import body_frame_pose
+from models.lifting.hidden_parts import Occlusion, hide_part
 from models.lifting.noisy_view import NoiseLevel, noisy_view
 from pipeline.arrays import Bool, Float32, Float64
 from pipeline.feature_masks import feature_mask2d
@@ -29,6 +30,8 @@ class Condition:
     """None: the exact projection."""
     clean: CleanView | None = None
     """What is done to the noisy view before it is lifted."""
+    occlusion: Occlusion | None = None
+    """What is hidden; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class Observation:
     mask: Bool | None
     """(T-1, D2) True where the entry is known; None: everywhere."""
     azimuth_deg: float
+    seen: Bool | None = None
+    """(T-1, J) True where the joint is in sight; None: everywhere."""
+    hidden: str = ""
+    """Name of the body part that is hidden; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +74,18 @@ def observe(
     """Look at a motion from an azimuth, in the state that the condition asks for."""
     metres = skeleton.metres_per_unit
     view = project_view(motion.joints, azimuth_deg, metres_per_unit=metres)
-    if condition.noise is None:
-        return Observation(features_from_view(view, skeleton), None, azimuth_deg)
-    view, seen = noisy_view(view, condition.noise, motion.motion_id, azimuth_deg)
-    if condition.clean is not None:
-        view, seen = condition.clean(view, seen)
+    seen: Bool | None = None
+    hidden = ""
+    if condition.noise is not None:
+        view, seen = noisy_view(view, condition.noise, motion.motion_id, azimuth_deg)
+        if condition.clean is not None:
+            view, seen = condition.clean(view, seen)
+    if condition.occlusion is not None:
+        part = hide_part(view, condition.occlusion, motion.motion_id, azimuth_deg, skeleton)
+        view, in_sight, hidden = part
+        seen = in_sight if seen is None else seen & in_sight
+    features = features_from_view(view, skeleton)
+    if seen is None:
+        return Observation(features, None, azimuth_deg)
     mask = feature_mask2d(seen, skeleton)
-    return Observation(features_from_view(view, skeleton), mask, azimuth_deg)
+    return Observation(features, mask, azimuth_deg, seen[:-1], hidden)

@@ -1,17 +1,43 @@
 """What an evaluation of the lift found: every method's errors in every condition."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from models.lifting.lift_tally import Errors, Tally, best_shape, errors, joined, joint_errors
+from models.lifting.hidden_parts import Occlusion
+from models.lifting.lift_tally import (
+    Errors,
+    Tally,
+    best_shape,
+    errors,
+    joined,
+    joint_errors,
+    seen_and_unseen,
+)
 from models.lifting.noisy_view import NoiseLevel
 from pipeline.skeletons import Skeleton
 
 CLEAN = "clean"
 CROSSDIFF, MEAN_POSE, LINEAR = "crossdiff", "mean_pose", "linear"
-Cell = tuple[float, str]
-"""Azimuth in degrees and action: what errors are summed by while measuring."""
+
+
+class Cell(NamedTuple):
+    """What errors are summed by while measuring."""
+
+    azimuth_deg: float
+    action: str
+    hidden: str
+    """The body part that the view hides; empty: none."""
+
+
+@dataclass(frozen=True)
+class PartErrors:
+    """Errors where one body part was hidden."""
+
+    views: int
+    """Motions times azimuths."""
+    overall: Errors
+    unseen: Errors
 
 
 @dataclass(frozen=True)
@@ -25,14 +51,22 @@ class MethodReport:
     by_joint: Mapping[str, Errors]
     by_azimuth: Mapping[str, Errors] = field(default_factory=dict)
     """Keyed by azimuth in degrees, over the sweep; empty when none was asked for."""
+    seen: Errors | None = None
+    """Over the joints that the input showed; None where it showed all."""
+    unseen: Errors | None = None
+    """Over the joints that it did not show."""
+    by_hidden: Mapping[str, PartErrors] = field(default_factory=dict)
+    """Keyed by the hidden body part; empty where none was hidden."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: the errors overall, then every table."""
         tables = {name: getattr(self, name) for name in ("by_view", "by_action", "by_joint")}
-        if self.by_azimuth:
-            tables["by_azimuth"] = self.by_azimuth
+        optional = {"by_azimuth": self.by_azimuth, "by_hidden": self.by_hidden}
+        tables |= {name: table for name, table in optional.items() if table}
         plain = {name: {k: asdict(e) for k, e in t.items()} for name, t in tables.items()}
-        return {**asdict(self.overall), **plain}
+        apart = {"seen": self.seen, "unseen": self.unseen}
+        told = {name: asdict(part) for name, part in apart.items() if part is not None}
+        return {**asdict(self.overall), **told, **plain}
 
 
 @dataclass(frozen=True)
@@ -54,9 +88,12 @@ class LiftReport:
     views_deg: tuple[float, ...]
     actions: Mapping[str, Count]
     conditions: Mapping[str, Mapping[str, MethodReport]]
-    """Keyed `clean` and, when asked for, `noise` and what is done about it; then by method:
-    `crossdiff` and its variants, `mean_pose`, `linear`."""
+    """Keyed `clean` and, when asked for, `noise` and what is done about it, and `masked`; then by
+    method: `crossdiff` and its variants, `mean_pose`, `linear`."""
     noise: NoiseLevel | None = None
+    occlusion: Occlusion | None = None
+    by_motion: Mapping[str, Errors] = field(default_factory=dict, repr=False)
+    """The first way to lift on clean 2D, by motion id, over the views."""
 
     @property
     def methods(self) -> Mapping[str, MethodReport]:
@@ -73,6 +110,8 @@ class LiftReport:
         }
         if self.noise is not None:
             out["noise_level"] = asdict(self.noise)
+        if self.occlusion is not None:
+            out["occlusion"] = asdict(self.occlusion)
         plain = {
             condition: {name: method.to_json() for name, method in methods.items()}
             for condition, methods in self.conditions.items()
@@ -81,7 +120,7 @@ class LiftReport:
 
 
 def method_report(
-    cells: Mapping[Cell, Tally],
+    cells: Mapping[Cell, tuple[int, Tally]],
     views: Sequence[float],
     sweep: Sequence[float],
     skeleton: Skeleton,
@@ -89,27 +128,45 @@ def method_report(
     """Means over the cells of one method in one condition.
 
     Args:
-        cells: Sums of errors.
+        cells: How many views of a motion each cell holds, and the sums of their errors.
         views: Azimuths, degrees, that the overall figures are of.
         sweep: Azimuths, degrees, of the sweep; may be empty.
         skeleton: Names the joints.
     """
-    seen = {cell: part for cell, part in cells.items() if cell[0] in views}
-    total = joined(seen.values())
+    inside = {cell: part for cell, part in cells.items() if cell.azimuth_deg in views}
+    total = joined(part for _, part in inside.values())
     best = best_shape(total)
-    actions = sorted({action for _, action in seen})
-    joints = joint_errors(total, best)
+    apart = seen_and_unseen(total, best)
+
+    def mean_of(parts: Iterable[tuple[Cell, tuple[int, Tally]]]) -> Errors:
+        return errors(joined(part for _, (_, part) in parts), best)
+
+    def at(azimuth: float) -> Errors:
+        return mean_of(item for item in cells.items() if item[0].azimuth_deg == azimuth)
+
+    actions = sorted({cell.action for cell in inside})
     return MethodReport(
         overall=errors(total, best),
-        by_view={f"{v:g}": _mean_at(cells, v, best) for v in views},
+        by_view={f"{view:g}": at(view) for view in views},
         by_action={
-            name: errors(joined(p for (_, a), p in seen.items() if a == name), best)
+            name: mean_of(item for item in inside.items() if item[0].action == name)
             for name in actions
         },
-        by_joint=dict(zip(skeleton.joint_names, joints, strict=True)),
-        by_azimuth={f"{v:g}": _mean_at(cells, v, best) for v in sweep},
+        by_joint=dict(zip(skeleton.joint_names, joint_errors(total, best), strict=True)),
+        by_azimuth={f"{azimuth:g}": at(azimuth) for azimuth in sweep},
+        seen=apart[0] if apart else None,
+        unseen=apart[1] if apart else None,
+        by_hidden=_by_hidden(inside, best),
     )
 
 
-def _mean_at(cells: Mapping[Cell, Tally], azimuth: float, shape: int) -> Errors:
-    return errors(joined(p for (a, _), p in cells.items() if a == azimuth), shape)
+def _by_hidden(cells: Mapping[Cell, tuple[int, Tally]], shape: int) -> dict[str, PartErrors]:
+    out = {}
+    for part in sorted({cell.hidden for cell in cells if cell.hidden}):
+        here = [found for cell, found in cells.items() if cell.hidden == part]
+        total = joined(each for _, each in here)
+        apart = seen_and_unseen(total, shape)
+        if apart is not None:
+            views = sum(count for count, _ in here)
+            out[part] = PartErrors(views, errors(total, shape), apart[1])
+    return out

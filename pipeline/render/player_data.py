@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.arrays import AnyFloat
 from pipeline.render.palette import Colour, rig
-from pipeline.skeletons import HUMANML3D
+from pipeline.skeletons import HUMANML3D, Skeleton
 
 MM_PER_M = 1000.0
 LONGEST_FRAMES = 240
@@ -20,42 +20,58 @@ class PackedMotion:
     """What the player needs of one motion."""
 
     data: str
-    """Base64 of (T, 22, 3) little-endian int16, millimetres."""
+    """Base64 of (T, J, 3) little-endian int16, millimetres."""
     frames: int
     """T, at most `LONGEST_FRAMES`."""
     first_frame: int
     """Frame of the motion that the pack begins with; above 0 only for a motion that was cut."""
+    skeleton: str = HUMANML3D.name
+    clipped: bool = False
+    """Whether it goes further than 16 bits reach (32.7 m) and is drawn at that border instead."""
 
 
-def pack_motion(joints3d: AnyFloat) -> PackedMotion:
-    """Quantise a motion to millimetres; a long one is cut to its middle `LONGEST_FRAMES`.
+def pack_motion(
+    joints3d: AnyFloat, skeleton: Skeleton = HUMANML3D, *, from_start: bool = False
+) -> PackedMotion:
+    """Quantise a motion to millimetres; of a long one `LONGEST_FRAMES` are kept.
 
     Args:
-        joints3d: (T, 22, 3) metres, y up.
+        joints3d: (T, J, 3) metres, y up.
+        skeleton: Whose joints they are.
+        from_start: Keep a long motion's beginning (so that several share a clock), not its middle.
 
     Raises:
         ValueError: A number is not finite, or the shape is another.
     """
-    if joints3d.ndim != 3 or joints3d.shape[1:] != (HUMANML3D.n_joints, 3) or not len(joints3d):
-        raise ValueError(f"joints3d must be (T, {HUMANML3D.n_joints}, 3), got {joints3d.shape}")
+    joints = skeleton.n_joints
+    if joints3d.ndim != 3 or joints3d.shape[1:] != (joints, 3) or not len(joints3d):
+        raise ValueError(f"joints3d must be (T, {joints}, 3), got {joints3d.shape}")
     if not np.isfinite(joints3d).all():
         raise ValueError("joints3d holds numbers that are not finite")
-    first = max(0, (len(joints3d) - LONGEST_FRAMES) // 2)
+    first = 0 if from_start else max(0, (len(joints3d) - LONGEST_FRAMES) // 2)
     kept = joints3d[first : first + LONGEST_FRAMES].astype(np.float64)
     # The player looks at shapes and ways, not at places: begin over the origin, so that a body
     # far away does not run out of 16 bits.
     kept = kept - kept[:1, :1] * np.array([1.0, 0.0, 1.0])
-    whole = np.clip(np.rint(kept * MM_PER_M), _INT16.min, _INT16.max).astype("<i2")
-    data = base64.b64encode(whole.tobytes()).decode("ascii")
-    return PackedMotion(data, len(kept), first)
+    wanted = np.rint(kept * MM_PER_M)
+    whole = np.clip(wanted, _INT16.min, _INT16.max)
+    data = base64.b64encode(whole.astype("<i2").tobytes()).decode("ascii")
+    clipped = bool((whole != wanted).any())
+    return PackedMotion(data, len(kept), first, skeleton.name, clipped)
 
 
-def player_rig() -> dict[str, list[object]]:
-    """Bones and colours for the player: `bones` [[a, b], ...], `colours` one CSS colour a bone."""
-    edges, limbs, _ = rig(HUMANML3D.name)
+def player_rig(skeleton: Skeleton) -> dict[str, object]:
+    """What the player has to know of a skeleton.
+
+    Returns:
+        `joints` (J), `bones` [[a, b], ...], `colours` one CSS colour a bone, `head` its joint.
+    """
+    edges, limbs, _ = rig(skeleton.name)
     return {
+        "joints": skeleton.n_joints,
         "bones": [list(edge) for edge in edges],
         "colours": [css_colour(limb.colour) for limb in limbs],
+        "head": skeleton.neck_and_head[1],
     }
 
 

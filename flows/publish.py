@@ -1,0 +1,202 @@
+"""An evaluation's end: `report.html`, `metrics.json`, a row in `runs`, an artifact in Prefect."""
+
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.evaluation_page.model import Page
+from flows.published_metrics import described, finite, read_json, write_json
+from storage.errors import StoreError
+from storage.lineage import canonical_json, sha256_text
+from storage.rows import check_name
+from storage.runs import RunRow, record_run
+from storage.store import open_store
+
+REPORT_NAME = "report.html"
+METRICS_NAME = "metrics.json"
+BEGUN_NAME = ".publishing.json"
+"""Holds the run's id until everything is written: who was killed in between goes on as the same
+run, so that `runs` has one row of it."""
+ID_LETTERS = 12
+"""Hex digits of a run's id: 48 bits, plenty for the runs of a store."""
+EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation found, ready to be written down."""
+
+    kind: str
+    """text-to-motion, lift, wild or ablation."""
+    page: Page
+    metrics: dict[str, Any] = field(repr=False)
+    """All scores. Plain values and `Interval`; every number finite."""
+    lineage: Mapping[str, Any]
+    """Which data were read: `TrainingSet.lineage`."""
+    checkpoint_ids: tuple[str, ...]
+    config: dict[str, Any]
+    """What was asked for: everything that the scores depend on."""
+    seconds: float
+    """Time that measuring took."""
+
+
+def publish(done: Evaluated, out: Path) -> dict[str, Any]:
+    """Write an evaluation down; inside a Prefect flow run also as its artifact.
+
+    `metrics.json` is written last: its presence says that the rest is there. It holds `run_id`,
+    `what`, `title`, `facts`, `warnings`, `metrics`, `config`, `data` (the lineage),
+    `checkpoint_ids`, `code_version`, `code_commit`, `finished_at`, `seconds`, `store_row`,
+    `store_row_note`.
+
+    Args:
+        done: The evaluation.
+        out: A folder, made when missing; `report.html` and `metrics.json` there are replaced.
+
+    Returns:
+        `report` and `metrics` (paths), `run_id`, `store_row` (whether the store that was read has
+        a row of this run), `store_row_note` (why it has none; else empty).
+
+    Raises:
+        ValueError: `out` cannot be written, or a metric is not finite.
+    """
+    # Here and not above: the page's drawing is not needed to describe an evaluation.
+    from flows.evaluation_page.page import write_page  # noqa: PLC0415
+
+    check_name("evaluation", done.kind)
+    facts = described(done.page)
+    row = _row(done, finite(done.metrics), out)
+    folder = _writable(out)
+    begun = _begun_as(folder, done)
+    row = replace(row, run_id=begun)
+    # That of an earlier run would vouch for a report that is about to change.
+    (folder / METRICS_NAME).unlink(missing_ok=True)
+    page = replace(done.page, facts=(*done.page.facts, ("run", begun)))
+    report = write_page(page, folder / REPORT_NAME)
+    stored, note = _record(row, done.lineage)
+    said = {"store_row": stored, "store_row_note": note}
+    write_json(folder / METRICS_NAME, {**facts, **_told(row, done), **said})
+    (folder / BEGUN_NAME).unlink(missing_ok=True)
+    if _in_flow_run():
+        from flows.evaluation_flow import add_artifact  # noqa: PLC0415
+
+        add_artifact(done.kind, page, report)
+    return {"report": str(report), "metrics": str(folder / METRICS_NAME), "run_id": begun, **said}
+
+
+def run_published(
+    name: str, measure: Callable[[], Evaluated], out: Path
+) -> tuple[Evaluated, dict[str, Any]]:
+    """Measure and publish inside a Prefect flow run `evaluate`.
+
+    Args:
+        name: Of the flow run, for people.
+        measure: Does the work; what it raises ends the flow run as failed and is raised here.
+        out: As of `publish`.
+
+    Returns:
+        What was measured, and what `publish` says.
+
+    Raises:
+        ValueError: `out` cannot be written; said before anything is measured.
+        ConnectionError: The Prefect server that was configured does not answer.
+    """
+    _writable(out)
+    # Here and not above: Prefect takes seconds to import, and a bad argument needs no server.
+    from flows.evaluation_flow import evaluate_flow  # noqa: PLC0415
+    from flows.local_api import ensure_api  # noqa: PLC0415
+
+    ensure_api()
+    return evaluate_flow(name, measure, out)
+
+
+def written_lines(published: Mapping[str, Any]) -> list[str]:
+    """What `publish` did, for a terminal: where the report lies, and what was not kept."""
+    lines = [f"report: {published['report']}"]
+    return [*lines, published["store_row_note"]] if published["store_row_note"] else lines
+
+
+def _row(done: Evaluated, metrics: dict[str, Any], out: Path) -> RunRow:
+    """The run's row, still without its id."""
+    read = done.lineage
+    versions = {"videos": read.get("version"), "motions": read.get("table_version")}
+    return RunRow(
+        run_id="unnamed",
+        kind=EVALUATE,
+        what=done.kind,
+        data=str(read["data"]),
+        datasets=tuple(read.get("datasets", ())),
+        store_version=read.get("version"),
+        table_versions={name: number for name, number in versions.items() if number is not None},
+        checkpoint_ids=done.checkpoint_ids,
+        config=finite(done.config),
+        metrics=metrics,
+        out=str(out.absolute()),
+        seconds=done.seconds,
+        finished_at=datetime.now(UTC),
+    )
+
+
+def _writable(out: Path) -> Path:
+    """The folder, made when missing; tried now, since measuring may take hours."""
+    folder = out.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise ValueError(f"cannot write to {out}: {error.strerror or error}") from error
+
+
+def _begun_as(folder: Path, done: Evaluated) -> str:
+    """The run's id: that of the same evaluation when it was killed while it was published."""
+    asked = {
+        "what": done.kind,
+        "config": finite(done.config),
+        "data": [done.lineage["data"], done.lineage.get("version")],
+        "checkpoint_ids": done.checkpoint_ids,
+    }
+    digest = sha256_text(canonical_json(asked))
+    before = read_json(folder / BEGUN_NAME)
+    if before.get("asked") == digest:
+        return str(before["run_id"])
+    run_id = f"{done.kind}-{uuid.uuid4().hex[:ID_LETTERS]}"
+    write_json(folder / BEGUN_NAME, {"run_id": run_id, "asked": digest})
+    return run_id
+
+
+def _record(row: RunRow, lineage: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether the store now has the row, and why not."""
+    store = lineage.get("store")
+    if store is None:
+        return False, f"{lineage['data']} is a plain file of motions, which keeps no runs"
+    try:
+        record_run(open_store(store), row)
+    except StoreError as error:
+        return False, f"the store keeps no row of this run: {error}"
+    return True, ""
+
+
+def _told(row: RunRow, done: Evaluated) -> dict[str, Any]:
+    return {
+        "run_id": row.run_id,
+        "what": row.what,
+        "metrics": row.metrics,
+        "config": row.config,
+        "data": finite(dict(done.lineage)),
+        "checkpoint_ids": row.checkpoint_ids,
+        "code_version": row.code_version,
+        "code_commit": row.code_commit,
+        "finished_at": row.finished_at.isoformat(timespec="seconds"),
+        "seconds": row.seconds,
+    }
+
+
+def _in_flow_run() -> bool:
+    """Whether a Prefect flow runs here; who never imported Prefect need not do so to find out."""
+    context = sys.modules.get("prefect.context")
+    return context is not None and context.FlowRunContext.get() is not None

@@ -1,0 +1,212 @@
+"""Motions from video, which nobody knows the truth of: how well labels fit what was seen.
+
+Labels of any number of makers are held against the same 2D: those that a store holds, and those
+that a checkpoint makes anew from the stored views. None of the figures says that a label is right:
+depth that fits the picture may still be wrong.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from models.checkpoint import Checkpoint
+from models.data.motion import Motion
+from models.evaluation.intervals import interval
+from models.evaluation.wild_report import (
+    REPROJECTION,
+    REPROJECTION_SHARE,
+    WILD_FIGURES,
+    Figures,
+    InputRow,
+    LabelRow,
+    WildReport,
+)
+from models.lifting.lift import lift
+from models.lifting.noisy_view import BODY_HEIGHT_M
+from pipeline.arrays import Bool, Float32
+from pipeline.feature_masks import feature_mask2d
+from pipeline.person_frames import PersonFrames, SeenVideo, count_person_frames
+from pipeline.plausibility import MIN_FRAMES, PERCENT, plausibility
+from pipeline.quality import fit_azimuth
+from pipeline.representation2d import features_from_view
+from pipeline.skeletons import Skeleton
+
+STORED = "stored labels"
+NO_CLASS = "(none)"
+
+Label = Callable[[Motion], Float32 | None]
+"""A motion with its view -> (T-1, J, 3) joints in metres; None: this maker has no label."""
+Track = Callable[[Iterable[Motion], str], Iterable[Motion]]
+
+
+def stored_label(motion: Motion) -> Float32 | None:
+    """The store's own label, without the last frame, which a lift of the stored view lacks."""
+    return motion.joints[:-1] if motion.has_3d else None
+
+
+def lift_anew(checkpoint: Checkpoint) -> Label:
+    """A maker of labels: the labelling pass on the stored view with its mask."""
+    skeleton = checkpoint.skeleton
+
+    def label(motion: Motion) -> Float32:
+        view, seen = _input(motion)
+        features = features_from_view(view, skeleton)
+        lifted = lift(checkpoint, features, feature_mask2d(seen, skeleton)).joints
+        return lifted * np.float32(skeleton.metres_per_unit)
+
+    return label
+
+
+def evaluate_wild(
+    motions: Sequence[Motion],
+    videos: Sequence[SeenVideo],
+    confidence: Mapping[str, float],
+    makers: Mapping[str, Label],
+    skeleton: Skeleton,
+    track: Track,
+) -> WildReport:
+    """Hold labels against the 2D they were made from.
+
+    Args:
+        motions: Motions from video, with their views.
+        videos: All files that were read, failed ones too.
+        confidence: The 2D estimator's mean confidence by motion id, where it is known.
+        makers: Who labels, by name.
+        skeleton: Of the motions.
+        track: Shows progress.
+
+    Raises:
+        ValueError: No motion, or one that holds NaN.
+    """
+    if not motions:
+        raise ValueError("no motion from video to look at")
+    _refuse_broken(motions)
+    figures = {
+        name: _figures_of(track(motions, name), label, skeleton) for name, label in makers.items()
+    }
+    actions = {motion.motion_id: motion.action or NO_CLASS for motion in motions}
+    return WildReport(
+        makers=tuple(makers),
+        labels=_label_rows(figures, actions),
+        changes=_changes(figures),
+        inputs=_input_rows(motions, videos, confidence),
+        failures=dict(Counter(video.reason for video in videos if video.reason).most_common()),
+        warnings=_warnings(figures, len(motions)),
+        figures=figures,
+    )
+
+
+def _input(motion: Motion) -> tuple[Float32, Bool]:
+    """(T, J, 2) the view and (T, J) where it was seen."""
+    if motion.view is None:
+        raise ValueError(f"motion {motion.motion_id} has no view of its own: it is not from video")
+    seen = np.ones(motion.view.shape[:2], np.bool_)
+    return motion.view, seen if motion.joint_mask is None else motion.joint_mask
+
+
+def _refuse_broken(motions: Sequence[Motion]) -> None:
+    for motion in motions:
+        view, seen = _input(motion)
+        if len(view) <= MIN_FRAMES or not seen.any(axis=0)[0]:
+            raise ValueError(
+                f"motion {motion.motion_id} is too short, or its root was never seen: ingest its "
+                "video again"
+            )
+        if not np.isfinite(motion.joints).all() or not np.isfinite(view[seen]).all():
+            raise ValueError(f"motion {motion.motion_id} holds NaN: ingest its video again")
+
+
+def _figures_of(
+    motions: Iterable[Motion], label: Label, skeleton: Skeleton
+) -> dict[str, dict[str, float]]:
+    out = {}
+    for motion in motions:
+        joints = label(motion)
+        if joints is None:
+            continue
+        view, seen = _input(motion)
+        physical = asdict(plausibility(joints, skeleton))
+        _, off = fit_azimuth(joints, view[: len(joints)], seen[: len(joints)])
+        # Where no joint but the root was seen there is nothing to compare with.
+        known = {REPROJECTION: off, REPROJECTION_SHARE: off / BODY_HEIGHT_M * PERCENT}
+        out[motion.motion_id] = {**(known if np.isfinite(off) else {}), **physical}
+    return out
+
+
+def _label_rows(
+    figures: Mapping[str, Mapping[str, Figures]], actions: Mapping[str, str]
+) -> tuple[LabelRow, ...]:
+    rows = [_row("", name, list(found.values())) for name, found in figures.items()]
+    for group in sorted(set(actions.values())):
+        for name, found in figures.items():
+            rows.append(_row(group, name, [f for i, f in found.items() if actions[i] == group]))
+    return tuple(rows)
+
+
+def _changes(figures: Mapping[str, Mapping[str, Figures]]) -> tuple[LabelRow, ...]:
+    first, *others = figures
+    before = figures[first]
+    rows = []
+    for name in others:
+        after = figures[name]
+        pairs = [(after[i], before[i]) for i in after if i in before]
+        rows.append(_row("", f"{name} - {first}", [_difference(a, b) for a, b in pairs]))
+    return tuple(rows)
+
+
+def _difference(after: Figures, before: Figures) -> Figures:
+    return {name: after[name] - before[name] for name in after if name in before}
+
+
+def _row(group: str, maker: str, found: Sequence[Figures]) -> LabelRow:
+    known = {name: [f[name] for f in found if name in f] for name in WILD_FIGURES}
+    scores = {name: interval(values) for name, values in known.items() if values}
+    return LabelRow(group, maker, len(found), scores)
+
+
+def _input_rows(
+    motions: Sequence[Motion], videos: Sequence[SeenVideo], confidence: Mapping[str, float]
+) -> tuple[InputRow, ...]:
+    groups = {video.action or NO_CLASS for video in videos}
+    groups |= {motion.action or NO_CLASS for motion in motions}
+    rows = [_input_row("", motions, videos, confidence)]
+    for group in sorted(groups):
+        here = [video for video in videos if (video.action or NO_CLASS) == group]
+        own = [motion for motion in motions if (motion.action or NO_CLASS) == group]
+        rows.append(_input_row(group, own, here, confidence))
+    return tuple(rows)
+
+
+def _input_row(
+    group: str,
+    motions: Sequence[Motion],
+    videos: Sequence[SeenVideo],
+    confidence: Mapping[str, float],
+) -> InputRow:
+    sure = [confidence[m.motion_id] for m in motions if m.motion_id in confidence]
+    masked = [1.0 - float(_input(motion)[1].mean()) for motion in motions]
+    return InputRow(
+        group=group,
+        videos=len(videos),
+        failed=sum(bool(video.reason) for video in videos),
+        frames=sum(map(count_person_frames, videos), PersonFrames()),
+        motions=len(motions),
+        confidence=float(np.mean(sure)) if sure else None,
+        masked_share=float(np.mean(masked)) if masked else None,
+    )
+
+
+def _warnings(figures: Mapping[str, Mapping[str, Figures]], motions: int) -> tuple[str, ...]:
+    said = []
+    for name, found in figures.items():
+        if len(found) < motions:
+            said.append(f"{motions - len(found)} of {motions} motions have no label of {name}")
+        unknown = sum(REPROJECTION not in each for each in found.values())
+        if unknown:
+            said.append(
+                f"{unknown} motions show no joint but the root: {name} have no reprojection error "
+                "there"
+            )
+    return tuple(said)
