@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning import CleanRun, clean_pose
+from pipeline.cleaning import TIME_TOLERANCE_S, CleanRun, clean_pose
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.joint_mapping import MappedPose
 
@@ -94,7 +94,7 @@ def test_a_gap_is_bridged_up_to_the_limit_by_a_line_and_masked_beyond(
         np.interp(grid, times[[before, after]], joints[[before, after], WRIST, axis])
         for axis in range(2)
     ], axis=-1)  # fmt: skip
-    if times[after] - times[before] <= CONFIG.max_gap_s:
+    if times[after] - times[before] <= CONFIG.max_gap_s + TIME_TOLERANCE_S:
         assert run.seen[:, WRIST].all()
         np.testing.assert_allclose(run.joints[inside, WRIST], line[inside], atol=1e-3)
     else:
@@ -200,3 +200,22 @@ def test_a_person_whose_pelvis_is_never_seen_gives_no_run() -> None:
     seen = np.ones((100, JOINTS), bool)
     seen[:, 0] = False
     assert clean_pose(seen_pose(swing(times), times, seen), CONFIG) == []
+
+
+def test_joints_are_smoothed_together_as_each_would_be_alone() -> None:
+    """Joints seen in the same frames share a call of the filter, and nothing else."""
+    rng = np.random.default_rng(3)
+    times = clock(Fraction(20))
+    joints = swing(times) + rng.normal(0, 3, (len(times), JOINTS, 2))
+    seen = hidden(times, WRIST, times[20], times[40])
+    seen[50:60, [3, 4]] = False
+    together = one_run(seen_pose(joints, times, seen))
+    for joint in (WRIST, 3, 4, 5):
+        others = np.delete(np.arange(JOINTS), [0, joint])
+        elsewhere = joints.copy()
+        elsewhere[:, others] += 500.0 * rng.normal(size=2)
+        alone = seen.copy()
+        alone[:, others] = rng.random((len(times), 1)) > 0.05
+        moved = replace(CONFIG, min_joints=1)
+        run = one_run(seen_pose(elsewhere, times, alone), moved)
+        np.testing.assert_allclose(run.joints[:, joint], together.joints[:, joint], atol=1e-4)

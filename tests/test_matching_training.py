@@ -203,7 +203,7 @@ def train_movements_alone(config: MatchingConfig, out: Path) -> dict[str, torch.
         pass
 
     def stop(line: str) -> None:
-        if "matching" in line:
+        if "matching: step" in line:
             raise StopError
 
     import models.matching.train_matching as module

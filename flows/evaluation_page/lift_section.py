@@ -79,7 +79,8 @@ def _group_charts(report: LiftReport) -> tuple[Chart, ...]:
         method: MethodReport = found[CROSSDIFF]
         for name in CHARTED:
             turned = {f"{azimuth}°": errors for azimuth, errors in method.by_azimuth.items()}
-            out += [_chart(name, f"by azimuth, {condition}", turned)] if turned else []
+            if turned:
+                out.append(_chart(name, f"by azimuth, {condition}", turned))
             out.append(_chart(name, f"by joint, {condition}", method.by_joint))
     return tuple(out)
 
