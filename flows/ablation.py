@@ -115,7 +115,7 @@ def _scoring(options: AblationOptions) -> Scoring:
     url, datasets = _pinned(options)
     opened = open_training_set(url, SPLITS, datasets)
     _refuse(options, opened)
-    evaluators = load_evaluators(options.evaluators or SHIPPED_EVALUATORS)
+    evaluators = load_evaluators(options.evaluators or SHIPPED_EVALUATORS, device)
     items = choose_items(
         opened.motions[TEST],
         opened.skeleton,

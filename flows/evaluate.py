@@ -99,7 +99,7 @@ def _prepare(options: EvaluateOptions) -> _Prepared:
         raise ValueError(f"--split {options.split}: give {', '.join(SPLITS)}")
     device = device_named(options.device)
     opened = open_training_set(options.data, (options.split,), options.datasets)
-    evaluators = load_evaluators(options.evaluators or SHIPPED_EVALUATORS)
+    evaluators = load_evaluators(options.evaluators or SHIPPED_EVALUATORS, device)
     shipped = SHIPPED_STAGE_2 if options.plan.settings.mode == "3d" else SHIPPED
     folders = [options.checkpoint or shipped, *options.compare]
     loaded = [load_checkpoint(folder, device) for folder in folders]

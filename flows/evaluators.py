@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flows.engines import device_named
+from flows.engines import device_named
 from flows.progress import say
 from flows.training_sets import TrainingSet, open_training_set
 from models.checkpoint_id import CONFIG_FILE
@@ -40,6 +42,8 @@ class EvaluatorOptions:
     glove: Path | None = None
     datasets: tuple[str, ...] = ()
     resume: bool = False
+    device: str = "auto"
+    device: str = "auto"
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields of the configuration that were given; None where not."""
 
@@ -51,7 +55,7 @@ def train_evaluators(options: EvaluatorOptions) -> dict[str, Any]:
         ValueError: Options or data that do not fit together, or trainings that cannot go on.
         StoreError: The store cannot be used.
     """
-    parts = options.parts or PARTS
+    parts, device = options.parts or PARTS, device_named(options.device)
     begun = _begun(options, parts) if options.resume else None
     url = _url(options, begun)
     names = options.datasets or (() if begun is None else tuple(begun["data"]["datasets"]))
@@ -62,7 +66,13 @@ def train_evaluators(options: EvaluatorOptions) -> dict[str, Any]:
     results = {}
     for part in parts:
         results[part] = train_part(
-            config, part, data, options.out / part, resume=options.resume, say=say
+            config,
+            part,
+            data,
+            options.out / part,
+            resume=options.resume,
+            say=say,
+            device=device,
         )
     remarks = data.reader.remarks([t for each in data.splits["val"].captions for t in each])
     return {"out": str(options.out), "parts": results, "remarks": list(remarks)}

@@ -23,6 +23,7 @@ def train(
     seed: int | None = None,
     validate_every: int | None = None,
     resume: FlagCreatePairsOff[bool] = False,
+    device: str = "auto",
     json: bool = False,
 ) -> Outcome:
     """Train Guo et al.'s matching networks on prepared motions. Kill it at any time.
@@ -47,6 +48,8 @@ def train(
         seed: Of weights, order and crops; default: the preset's.
         validate_every: Steps between two looks at the validation split; default: the preset's.
         resume: Continue the training in --out with the options it was begun with.
+        device: `cpu`, `cuda`, `cuda:1`, or `auto`: a GPU when there is one.
+        device: auto, cpu, cuda or cuda:N.
         json: Print one JSON object on stdout instead of text.
     """
     from flows.evaluators import EvaluatorOptions, train_evaluators  # noqa: PLC0415
@@ -60,7 +63,9 @@ def train(
         "validate_every": validate_every,
     }
     result = train_evaluators(
-        EvaluatorOptions(out, data, part, preset, glove, split_names(datasets), resume, changes)
+        EvaluatorOptions(
+            out, data, part, preset, glove, split_names(datasets), resume, device, changes
+        )
     )
     lines = [f"{name}: {_words(found)}" for name, found in result["parts"].items()]
     return Outcome(result, [*lines, *result["remarks"]])

@@ -7,6 +7,8 @@ A part's folder holds `model.safetensors`, `stats.safetensors`, `config.json`, w
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from models.checkpoint_id import CONFIG_FILE
 from models.matching.body_parts import PARTS, Part
 from models.matching.embedding import Evaluator, EvaluatorError
@@ -27,8 +29,12 @@ SHIPPED_EVALUATORS = Path(__file__).parent.parent / "weights" / "evaluators"
 """The evaluators that come with the package, trained on our motion capture."""
 
 
-def load_evaluators(folder: Path) -> Mapping[Part, Evaluator]:
+def load_evaluators(folder: Path, device: torch.device | str = "cpu") -> Mapping[Part, Evaluator]:
     """The evaluators in the subfolders `all`, `upper` and `lower`, those that are there.
+
+    Args:
+        folder: Holds them.
+        device: Where they embed.
 
     Raises:
         EvaluatorError: `all` is not there, a folder is damaged, or they do not belong together.
@@ -41,6 +47,8 @@ def load_evaluators(folder: Path) -> Mapping[Part, Evaluator]:
         )
     found: dict[Part, Evaluator] = {part: load_evaluator(folder / part) for part in there}
     _check_together(found, folder)
+    for evaluator in found.values():
+        evaluator.network.to(device)
     return found
 
 

@@ -44,7 +44,13 @@ class MatchingRun:
 
 
 def start_run(
-    config: MatchingConfig, part: Part, features: int, targets: int, sentence: int | None, data: str
+    config: MatchingConfig,
+    part: Part,
+    features: int,
+    targets: int,
+    sentence: int | None,
+    data: str,
+    device: torch.device | str = "cpu",
 ) -> MatchingRun:
     """Fresh networks and their optimizers.
 
@@ -55,10 +61,12 @@ def start_run(
         targets: Numbers of a row that the movement decoder rebuilds.
         sentence: Width of sentence embeddings; None: words.
         data: Names the training motions.
+        device: Where to train.
     """
     torch.manual_seed(config.seed)
-    network = MatchingNetwork(config.sizes, features, sentence)
-    decoder = MovementConvDecoder(config.sizes.movement, config.sizes.movement_hidden, targets)
+    network = MatchingNetwork(config.sizes, features, sentence).to(device)
+    sizes = config.sizes
+    decoder = MovementConvDecoder(sizes.movement, sizes.movement_hidden, targets).to(device)
     movement = [*network.movement_encoder.parameters(), *decoder.parameters()]
     matching = [*network.motion_encoder.parameters(), *network.text_encoder.parameters()]
     if config.train_movement:
@@ -108,7 +116,7 @@ def load_state(run: MatchingRun, path: Path) -> None:
         ValueError: The file is damaged, or the run was begun with other options or data.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location=run.network.device, weights_only=True)
         begun = MatchingConfig.from_json(state["config"])
         _check_same(run, begun, state, path.parent)
         run.network.load_state_dict(state["network"])

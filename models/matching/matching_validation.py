@@ -30,7 +30,7 @@ def embed_rows(network: MatchingNetwork, rows: Sequence[Float32], scale: RowScal
         places = order[start : start + BATCH]
         padded, lengths = padded_rows([rows[i] for i in places], scale)
         with torch.inference_mode():
-            out[places] = network.embed_rows(padded, lengths).numpy()
+            out[places] = network.embed_rows(padded.to(network.device), lengths).cpu().numpy()
     return out
 
 
@@ -51,7 +51,8 @@ def embed_captions(
     for start in range(0, len(texts), BATCH):
         inputs = reader.read(texts[start : start + BATCH])
         with torch.inference_mode():
-            out[start : start + BATCH] = network.text_encoder(*inputs).numpy()
+            told = network.text_encoder(*(part.to(network.device) for part in inputs))
+            out[start : start + BATCH] = told.cpu().numpy()
     return out
 
 

@@ -181,6 +181,11 @@ class MatchingNetwork(nn.Module):
         else:
             self.text_encoder = SentenceEncoder(sentence, sizes.text_hidden, sizes.embedding)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks lie."""
+        return self.movement_encoder.out_net.weight.device
+
     def embed_rows(self, rows: Tensor, lengths: Tensor) -> Tensor:
         """Motion embeddings.
 

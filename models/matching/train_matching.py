@@ -111,7 +111,10 @@ def _movement_step(job: MatchingJob, windows: Windows) -> Tensor:
     run, config = job.run, job.run.config
     rng = _stream(config, MOVEMENT, run.movement_step)
     drawn = np.stack(windows.draw(config.movement_batch, rng))
-    rows, target = (torch.from_numpy(s.normalise(drawn)) for s in (job.scale, job.target))
+    device = run.network.device
+    rows, target = (
+        torch.from_numpy(s.normalise(drawn)).to(device) for s in (job.scale, job.target)
+    )
     run.network.movement_encoder.train()
     movements = run.network.movement_encoder(rows)
     rebuilt = run.decoder(movements)
@@ -137,6 +140,7 @@ def _matching_part(job: MatchingJob, stop: StopRequest) -> None:
 
 def _matching_step(job: MatchingJob, walk: EpochWalk) -> Tensor:
     run, config = job.run, job.run.config
+    device = run.network.device
     rng = _stream(config, MATCHING, run.step)
     size = min(config.batch_size, len(job.training))
     chosen = walk.take(run.step * size, size).numpy()
@@ -145,13 +149,13 @@ def _matching_step(job: MatchingJob, walk: EpochWalk) -> Tensor:
     run.network.train()
     run.network.movement_encoder.train(config.train_movement)
     with torch.set_grad_enabled(config.train_movement):
-        movements = run.network.movement_encoder(rows)
+        movements = run.network.movement_encoder(rows.to(device))
     motions = run.network.motion_encoder(movements, lengths // UNIT_ROWS)
-    told = run.network.text_encoder(*job.reader.read(texts))
+    told = run.network.text_encoder(*(part.to(device) for part in job.reader.read(texts)))
     if config.loss == "contrastive":
         loss = contrastive_loss(told, motions, config.margin, int(rng.integers(1, size)))
     else:
-        groups = torch.from_numpy(job.training.groups[chosen])
+        groups = torch.from_numpy(job.training.groups[chosen]).to(run.network.device).to(device)
         loss = infonce_loss(told, motions, groups, config.temperature)
     _step(run, loss)
     return loss.detach()

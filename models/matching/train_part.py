@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+import torch
 
 from models.checkpoint_id import CONFIG_FILE
 from models.matching.body_parts import Part
@@ -51,6 +53,7 @@ def train_part(
     *,
     resume: bool,
     say: Callable[[str], None],
+    device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
     """Train one part's networks; the best on the validation split become the evaluator in `out`.
 
@@ -64,6 +67,7 @@ def train_part(
         out: Folder of this part.
         resume: Continue from `out/state.pt` when it is there.
         say: Receives progress lines.
+        device: Where to train.
 
     Returns:
         The evaluator's id, its steps and its R-Precision on every split but `train`.
@@ -80,7 +84,7 @@ def train_part(
     target = _target(scale, data.skeleton, part)
     sentence = data.reader.width if isinstance(data.reader, SentenceReader) else None
     widths = len(scale.columns), len(target.columns)
-    run = start_run(config, part, *widths, sentence, data_name(data.splits["train"]))
+    run = start_run(config, part, *widths, sentence, data_name(data.splits["train"]), device)
     if (out / STATE_FILE).exists():
         load_state(run, out / STATE_FILE)
         say(f"{part}: resuming at step {run.movement_step} of movements, {run.step} of matching")
@@ -100,8 +104,9 @@ def _announcement(run: MatchingRun, training: MatchingSet) -> str:
     config, size = run.config, sum(p.numel() for p in run.network.parameters())
     short = int((training.lengths < config.movement_window).sum())
     text = (
-        f"{run.part}: {len(training)} motions, {size / 1e6:.2f} M parameters; "
-        f"{config.movement_steps} steps of movements, then {config.steps} of matching"
+        f"{run.part}: {len(training)} motions, {size / 1e6:.2f} M parameters, on "
+        f"{run.network.device}; {config.movement_steps} steps of movements, then {config.steps} of "
+        "matching"
     )
     if short:
         text += f"; {short} motions under {config.movement_window} rows give no movements"

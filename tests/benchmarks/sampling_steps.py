@@ -7,9 +7,9 @@ DDPM-1000. A motion becomes a descriptor: mean and standard deviation over its f
 z-normalised feature. Descriptors are projected onto the 32 main directions of the reference's (or
 fewer where n is small, since a covariance of n vectors holds no more), and the figure is the
 Frechet distance of the two sets there (`models.evaluation.frechet`), divided by the reference's
-total variance: 0 is the same distribution, 1 is off by as much as motions differ among themselves. It is
-no text-motion FID. `floor` is the same figure for DDPM-1000 with other noise: what chance alone
-gives; `halves` is it for one half of the reference against the other, n / 2 motions each.
+total variance: 0 is the same distribution, 1 is off by as much as motions differ among themselves.
+It is no text-motion FID. `floor` is the same figure for DDPM-1000 with other noise: what chance
+alone gives; `halves` is it for one half of the reference against the other, n / 2 motions each.
 Seconds are of sampling alone, after a warm-up, one sampler after the other in one process.
 """
 
