@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from flows.engines import device_named
-from flows.engines import device_named
 from flows.progress import say
 from flows.training_sets import TrainingSet, open_training_set
 from models.checkpoint_id import CONFIG_FILE
@@ -42,7 +41,6 @@ class EvaluatorOptions:
     glove: Path | None = None
     datasets: tuple[str, ...] = ()
     resume: bool = False
-    device: str = "auto"
     device: str = "auto"
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields of the configuration that were given; None where not."""

@@ -48,7 +48,6 @@ def train(
         seed: Of weights, order and crops; default: the preset's.
         validate_every: Steps between two looks at the validation split; default: the preset's.
         resume: Continue the training in --out with the options it was begun with.
-        device: `cpu`, `cuda`, `cuda:1`, or `auto`: a GPU when there is one.
         device: auto, cpu, cuda or cuda:N.
         json: Print one JSON object on stdout instead of text.
     """

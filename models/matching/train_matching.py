@@ -155,7 +155,7 @@ def _matching_step(job: MatchingJob, walk: EpochWalk) -> Tensor:
     if config.loss == "contrastive":
         loss = contrastive_loss(told, motions, config.margin, int(rng.integers(1, size)))
     else:
-        groups = torch.from_numpy(job.training.groups[chosen]).to(run.network.device).to(device)
+        groups = torch.from_numpy(job.training.groups[chosen]).to(device)
         loss = infonce_loss(told, motions, groups, config.temperature)
     _step(run, loss)
     return loss.detach()

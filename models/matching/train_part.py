@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch
 
 from models.checkpoint_id import CONFIG_FILE
 from models.matching.body_parts import Part
