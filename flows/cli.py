@@ -107,6 +107,9 @@ def main(arguments: list[str] | None = None) -> int:
         if error.code and as_json:  # tyro has said on stderr what is wrong
             print(json.dumps({"error": "wrong arguments: see standard error"}))
         raise
+    except BrokenPipeError:
+        _close_output()  # the reader of --help has had enough
+        return 0
     except Exception as error:
         if not isinstance(error, _plain_errors()):
             raise
@@ -169,8 +172,12 @@ def _print(outcome: Outcome, as_json: bool) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # The reader (`head`, say) has had enough; nor can the interpreter's last flush reach it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()  # `head`, say, has had enough
+
+
+def _close_output() -> None:
+    """Nor can the interpreter's last flush reach a reader that has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def entry_point() -> NoReturn:
