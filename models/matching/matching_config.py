@@ -1,17 +1,15 @@
 """Everything that training a matching network is made of: saved whole before it starts."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from models.matching.networks import UNIT_ROWS, MatchingSizes
+from models.train.resuming import config_hash, differing_values
 
 Loss = Literal["contrastive", "infonce"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
-HASH_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,7 @@ class MatchingConfig:
     @property
     def config_hash(self) -> str:
         """12 hex digits that name this configuration."""
-        text = json.dumps(self.to_json(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+        return config_hash(self.to_json())
 
 
 def differing_options(begun: MatchingConfig, asked: MatchingConfig) -> list[str]:
@@ -96,12 +93,7 @@ def differing_options(begun: MatchingConfig, asked: MatchingConfig) -> list[str]
     How often it is validated may change; its length too, unless the rate follows it.
     """
     free = {"validate_every"} if begun.cosine_decay else {"validate_every", "steps"}
-    old, new = begun.to_json(), asked.to_json()
-    return [
-        f"{name} {old[name]}, not {new[name]}"
-        for name in old
-        if old[name] != new[name] and name not in free
-    ]
+    return differing_values(begun.to_json(), asked.to_json(), free)
 
 
 PRESETS: dict[str, MatchingConfig] = {

@@ -1,7 +1,6 @@
 """What the training of one part's networks holds, and how it is saved to be continued."""
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from models.matching.body_parts import Part
 from models.matching.matching_config import MatchingConfig, differing_options
 from models.matching.networks import MatchingNetwork, MovementConvDecoder
+from models.train.resuming import write_state
 
 STATE_FILE = "state.pt"
 
@@ -101,12 +101,7 @@ def save_state(run: MatchingRun, path: Path) -> None:
         "best_score": run.best_score,
         "best_step": run.best_step,
     }
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_state(state, path)
 
 
 def load_state(run: MatchingRun, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,13 @@ import torch
 
 from models.data.training_data import MotionBank
 from models.network import CrossDiff
+from models.train.resuming import HASH_DIGITS, write_state
 from models.train.step_clock import TimeSplit
 from models.train.train_config import TrainConfig, differing_options
 from pipeline.normalisation import Statistics
 from pipeline.skeletons import Skeleton
 
 STATE_FILE = "state.pt"
-HASH_DIGITS = 12
 
 
 @dataclass
@@ -113,12 +112,7 @@ def save_state(run: Run, path: Path) -> None:
         "averaged": run.averaged.state_dict(),
         "optimizer": run.optimizer.state_dict(),
     }
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_state(state, path)
 
 
 def load_state(run: Run, path: Path) -> None:

@@ -1,8 +1,6 @@
 """Everything a training run is made of: saved whole before the run starts."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +10,7 @@ from models.batches.detector_noise import DetectorNoise
 from models.batches.pose_mix import PoseMix
 from models.network import NetworkConfig
 from models.train.losses import PathWeights
+from models.train.resuming import config_hash, differing_values
 
 STEPS_PER_EPOCH = 730
 """Batches of 32 in an epoch of HumanML3D's 23,384 training motions: the paper counts epochs."""
@@ -138,8 +137,7 @@ class TrainConfig:
     @property
     def config_hash(self) -> str:
         """12 hex digits that name this configuration."""
-        text = json.dumps(self.to_json(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return config_hash(self.to_json())
 
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
@@ -164,21 +162,7 @@ def differing_options(begun: TrainConfig, asked: TrainConfig) -> list[str]:
     free = {"log_every", "validate_every", "validation_motions", "compile"}
     if not begun.cosine_decay:
         free |= {"steps", "budget_seconds"}
-    old, new = (_flat(config.to_json()) for config in (begun, asked))
-    return [
-        f"{name} {old[name]}, not {new[name]}"
-        for name in old
-        if old[name] != new[name] and name not in free
-    ]
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """One level, nested names joined by a dot."""
-    out: dict[str, Any] = {}
-    for name, value in values.items():
-        inner = _flat(value) if isinstance(value, dict) else {"": value}
-        out.update({f"{name}.{key}".rstrip("."): v for key, v in inner.items()})
-    return out
+    return differing_values(begun.to_json(), asked.to_json(), free)
 
 
 _NESTED = {
