@@ -1,19 +1,25 @@
 """`crossdiff evaluate ablation`: the paper's ablation rows, trained and scored alike."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from flows.ablation_runs import Training, begin, begun, settings_of, settled, train_all
+from flows.ablation_runs import (
+    Training,
+    begin,
+    begun,
+    check_rows,
+    code_of,
+    settings_of,
+    settled,
+    train_all,
+)
 from flows.ablation_scores import Scored, Scoring, score_all
 from flows.engines import device_named
 from flows.evaluation_page.ablation_section import TrainedHow, ablation_page
 from flows.evaluation_page.text_section import Told
+from flows.one_at_a_time import one_at_a_time
 from flows.publish import Evaluated, run_published
 from flows.training_sets import TrainingSet, open_training_set
 from models.evaluation.ablation import AblationReport
@@ -31,7 +37,6 @@ from storage.location import without_version
 KIND = "ablation"
 TEST = "test"
 SPLITS = ("train", "val", TEST)
-LOCK_FILE = ".lock"
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ def run_ablation(options: AblationOptions) -> tuple[AblationReport, dict[str, An
     seeds, rows = seed_numbers(options.seeds), paper_order(options.rows)
     scoring = _scoring(options)
     training = _training(options, scoring.opened)
+    check_rows(training, rows)
     reports: list[AblationReport] = []
 
     def measure() -> Evaluated:
@@ -78,26 +84,14 @@ def run_ablation(options: AblationOptions) -> tuple[AblationReport, dict[str, An
         seconds = train_all(training, rows, seeds)
         scored = score_all(training, seconds, scoring)
         reports.append(scored.report)
-        return _evaluated(options, training, scoring, scored, watch.seconds)
+        code = code_of(training, seconds)
+        return _evaluated(options, training, scoring, scored, code, watch.seconds)
 
-    with _alone(options.out):
+    with one_at_a_time(options.out, "an ablation"):
         lineage = scoring.opened.lineage
         begin(options.out, settings_of(training, lineage, without_version(options.data)))
         _, published = run_published(KIND, measure, options.out)
     return reports[0], published
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Two ablations at once in one folder would overwrite each other's runs."""
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / LOCK_FILE, blocking=False):
-            yield
-    except Timeout as error:
-        raise ValueError(
-            f"an ablation is running in {out}: wait for it, or choose another --out"
-        ) from error
 
 
 def _pinned(options: AblationOptions) -> tuple[str, tuple[str, ...]]:
@@ -166,7 +160,12 @@ def _on_cpu(options: AblationOptions) -> bool:
 
 
 def _evaluated(
-    options: AblationOptions, training: Training, scoring: Scoring, scored: Scored, seconds: float
+    options: AblationOptions,
+    training: Training,
+    scoring: Scoring,
+    scored: Scored,
+    code: tuple[str, ...],
+    seconds: float,
 ) -> Evaluated:
     lineage, text = scoring.opened.lineage, scored.text
     told = Told(
@@ -180,7 +179,13 @@ def _evaluated(
         code=code_commit() or "",
         code_version=code_version(),
     )
-    how = TrainedHow(training.preset, training.steps, training.batch_size, stage_2=training.stage_2)
+    how = TrainedHow(
+        training.preset,
+        training.steps,
+        training.batch_size,
+        stage_2=training.stage_2,
+        code=code,
+    )
     return Evaluated(
         kind=KIND,
         page=ablation_page(scored.report, text, how, told, scoring.opened.skeleton.fps),
@@ -192,6 +197,7 @@ def _evaluated(
             "evaluation": asdict(options.plan),
             "rows": list(options.rows),
             "seeds": options.seeds,
+            "trained_by_code": list(code),
             "evaluators": dict(text.evaluator_ids),
             "device": told.device,
         },

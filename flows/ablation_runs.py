@@ -10,12 +10,13 @@ from typing import Any
 from flows.progress import say
 from flows.published_metrics import read_json, write_json
 from flows.train import run_training
-from flows.train_options import TrainOptions
-from models.checkpoint_id import checkpoint_id
+from flows.train_options import TrainOptions, check, configure, starting_point
+from models.checkpoint_id import CONFIG_FILE, checkpoint_id
 from models.evaluation.ablation_pace import Stage, stages_of, time_left
-from models.evaluation.ablation_rows import OBJECTIVE, ROWS, RowKey
+from models.evaluation.ablation_rows import OBJECTIVE, ROWS, UNKNOWN_CODE, RowKey
 from models.train.run_state import STATE_FILE
-from models.train.train_config import PRESETS
+from models.train.train_config import PRESETS, stage_two
+from storage.lineage import code_commit, code_version
 
 RUNS = "runs"
 """Folder of all runs in the ablation's own."""
@@ -45,6 +46,18 @@ class Training:
     def checkpoint(self, stage: Stage) -> Path:
         """The weights that a stage ended with: nothing is chosen by validation, see `_options`."""
         return self.folder(stage) / "best"
+
+
+def check_rows(training: Training, rows: Sequence[RowKey]) -> None:
+    """Make every row's configuration, before anything is written down or trained.
+
+    Raises:
+        ValueError: A row cannot be trained so.
+    """
+    for row in rows:
+        options = _options(training, Stage(row, 1, 1))
+        check(options)
+        stage_two(configure(starting_point(options, None), options, None))
 
 
 def begun(out: Path) -> dict[str, Any]:
@@ -141,6 +154,33 @@ def _seconds(training: Training, stage: Stage) -> float | None:
     return float(record["seconds"])
 
 
+def code_of(training: Training, stages: Iterable[Stage]) -> tuple[str, ...]:
+    """The code that finished trainings were begun and ended with, each once.
+
+    Args:
+        training: Where they are.
+        stages: Finished ones.
+
+    Returns:
+        Version and commit in words; `UNKNOWN_CODE` for what does not say.
+    """
+    found = (code for stage in stages for code in _codes(training, stage))
+    return tuple(sorted(set(found)))
+
+
+def _codes(training: Training, stage: Stage) -> set[str]:
+    """Of one stage: more than one where another code went on with it after a kill."""
+    facts = read_json(training.checkpoint(stage) / CONFIG_FILE).get("about") or {}
+    records = (facts, read_json(training.folder(stage) / TRAINED_FILE))
+    known = [record for record in records if record.get("code_version")]
+    return {_code(record) for record in known} or {UNKNOWN_CODE}
+
+
+def _code(record: Mapping[str, Any]) -> str:
+    commit = record.get("code_commit")
+    return f"{record['code_version']}, commit {commit or 'unknown'}"
+
+
 def _train(training: Training, stage: Stage) -> float:
     folder = training.folder(stage)
     result = run_training(_options(training, stage))
@@ -148,6 +188,8 @@ def _train(training: Training, stage: Stage) -> float:
         "checkpoint_id": checkpoint_id(training.checkpoint(stage)),
         "steps": result["steps"],
         "seconds": result["seconds"],
+        "code_version": code_version(),
+        "code_commit": code_commit(),
     }
     write_json(folder / TRAINED_FILE, record)
     # Optimizer and averages are four times the checkpoint; what is finished is not resumed.

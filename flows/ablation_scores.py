@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from flows.ablation_runs import Training
+from flows.evaluate import drawn_by
 from flows.progress import counter, progress, say
 from flows.published_metrics import read_json, write_json
 from flows.training_sets import TrainingSet
@@ -27,7 +28,6 @@ from models.generate.generation import BatchPlan
 from models.matching.body_parts import Part
 from models.matching.evaluator import Evaluator
 from models.matching.text_inputs import CaptionText
-from storage.lineage import code_version
 
 SAMPLES = "samples"
 """Folder of drawn motions in the ablation's own."""
@@ -99,7 +99,7 @@ def _text_scores(
     how = Conduct(
         batches=BatchPlan.for_device(scoring.device, bf16=False),
         folder=training.out / SAMPLES,
-        origin=code_version(),
+        origin=drawn_by(),
         counter=counter,
         say=say,
         scenes=SCENES,

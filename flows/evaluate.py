@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.engines import device_named
 from flows.evaluation_page.text_section import Told, text_page
+from flows.one_at_a_time import one_at_a_time
 from flows.progress import counter, say
 from flows.publish import Evaluated, run_published
 from flows.training_sets import TrainingSet, open_training_set
@@ -14,12 +15,13 @@ from models.checkpoint import SHIPPED, SHIPPED_STAGE_2, load_checkpoint
 from models.evaluation.conduct import Conduct
 from models.evaluation.contestants import (
     Contestant,
+    checkpoint_labels,
     contestant,
-    distinct_labels,
     texts_for_evaluator,
 )
 from models.evaluation.items import Items, choose_items
 from models.evaluation.plan import EvaluationPlan
+from models.evaluation.sample_cache import remove_partials
 from models.evaluation.text_to_motion import evaluate_text_to_motion
 from models.evaluation.text_to_motion_report import TextToMotionReport
 from models.generate.generation import BatchPlan
@@ -90,7 +92,9 @@ def run_evaluation(options: EvaluateOptions) -> tuple[TextToMotionReport, dict[s
         return _evaluated(options, prepared, reports[-1], watch.seconds)
 
     names = ", ".join(entry.label for entry in prepared.contestants)
-    _, published = run_published(f"text to motion of {names}", measure, options.out)
+    with one_at_a_time(options.out, "an evaluation"):
+        remove_partials(options.out / SAMPLES)
+        _, published = run_published(f"text to motion of {names}", measure, options.out)
     return reports[-1], published
 
 
@@ -98,6 +102,10 @@ def _prepare(options: EvaluateOptions) -> _Prepared:
     if options.split not in SPLITS:
         raise ValueError(f"--split {options.split}: give {', '.join(SPLITS)}")
     device = device_named(options.device)
+    if options.bf16 and device.type != "cuda":
+        raise ValueError(
+            f"--bf16 computes on a CUDA GPU only, and this runs on {device.type}: leave out --bf16"
+        )
     opened = open_training_set(options.data, (options.split,), options.datasets)
     evaluators = load_evaluators(options.evaluators or SHIPPED_EVALUATORS, device)
     shipped = SHIPPED_STAGE_2 if options.plan.settings.mode == "3d" else SHIPPED
@@ -110,7 +118,7 @@ def _prepare(options: EvaluateOptions) -> _Prepared:
         longest=min(each.network.config.max_frames for each in loaded),
         split=options.split,
     )
-    labels = distinct_labels([folder.resolve().name for folder in folders])
+    labels = checkpoint_labels(folders)
     return _Prepared(
         opened,
         items,
@@ -127,7 +135,7 @@ def _measure(options: EvaluateOptions, prepared: _Prepared) -> TextToMotionRepor
     how = Conduct(
         batches=BatchPlan.for_device(device_named(options.device), options.bf16),
         folder=options.out / SAMPLES,
-        origin=code_version(),
+        origin=drawn_by(),
         counter=counter,
         say=say,
     )
@@ -139,6 +147,11 @@ def _measure(options: EvaluateOptions, prepared: _Prepared) -> TextToMotionRepor
         options.plan,
         how,
     )
+
+
+def drawn_by() -> str:
+    """Version and commit (`-dirty` where files differ from it): who draws motions."""
+    return f"{code_version()} {code_commit() or 'no commit'}"
 
 
 def _evaluated(
@@ -165,6 +178,7 @@ def _evaluated(
         config={
             **asdict(options.plan),
             "split": options.split,
+            "datasets": list(lineage["datasets"]),
             "quick": options.quick,
             "bf16": options.bf16,
             "device": told.device,

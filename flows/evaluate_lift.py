@@ -15,7 +15,7 @@ from models.data.motion import Motion
 from models.lifting.evaluate_lift import LiftPlan, azimuth_sweep, evaluate_lift
 from models.lifting.hidden_parts import Occlusion
 from models.lifting.lift_examples import lift_examples
-from models.lifting.lift_report import LiftReport
+from models.lifting.lift_report import LiftReport, limits_told
 from models.lifting.lift_tables import report_markdown, report_text
 from models.lifting.noisy_view import NoiseLevel
 from pipeline.render.out_files import replaced_when_done
@@ -126,11 +126,16 @@ def _shown(motions: Iterable[Motion], what: str) -> Iterable[Motion]:
 def _told(asked: LiftQuestion, prepared: _Prepared, report: LiftReport) -> dict[str, Any]:
     """For `--json`."""
     about = {"checkpoint_id": prepared.checkpoint.checkpoint_id, "split": asked.split}
-    return {**about, **report.to_json()}
+    return {**about, **report.to_json(), "warnings": list(_limits(asked, report))}
 
 
 def _lines(asked: LiftQuestion, report: LiftReport) -> list[str]:
-    return report_text(report, by_action=asked.by_action, by_joint=asked.by_joint)
+    lines = report_text(report, by_action=asked.by_action, by_joint=asked.by_joint)
+    return [*lines, *(f"note: {warning}" for warning in _limits(asked, report))]
+
+
+def _limits(asked: LiftQuestion, report: LiftReport) -> tuple[str, ...]:
+    return limits_told(report, on_training=asked.split == TRAIN)
 
 
 def _facts(
@@ -161,7 +166,7 @@ def _evaluated(
     page = Page(
         title=f"2D to 3D: {checkpoint.checkpoint_id}",
         facts=_facts(asked, prepared, report),
-        warnings=(),
+        warnings=_limits(asked, report),
         sections=lift_sections(report, examples, skeleton.fps),
     )
     return Evaluated(
@@ -172,6 +177,7 @@ def _evaluated(
         checkpoint_ids=(checkpoint.checkpoint_id,),
         config={
             "split": asked.split,
+            "datasets": list(asked.datasets),
             "noise": asked.noise,
             "masked": asked.masked,
             "azimuths": asked.azimuths,

@@ -13,7 +13,7 @@ from flows.training_sets import TrainingSet, open_training_set
 from models.checkpoint import Checkpoint, load_checkpoint
 from models.data.motion import Motion
 from models.data.motion_tables import motions_of
-from models.evaluation.contestants import distinct_labels
+from models.evaluation.contestants import checkpoint_labels
 from models.evaluation.wild import STORED, Label, evaluate_wild, lift_anew, stored_label
 from models.evaluation.wild_examples import wild_examples
 from models.evaluation.wild_report import WildReport
@@ -114,7 +114,7 @@ def _fitting(folder: Path, opened: TrainingSet, data: str) -> Checkpoint:
 
 
 def _makers(asked: WildQuestion, checkpoints: Sequence[Checkpoint]) -> dict[str, Label]:
-    names = distinct_labels([folder.resolve().name for folder in asked.checkpoints])
+    names = checkpoint_labels(asked.checkpoints)
     lifted = {
         name: lift_anew(checkpoint) for name, checkpoint in zip(names, checkpoints, strict=True)
     }
@@ -192,7 +192,8 @@ def _facts(asked: WildQuestion, prepared: _Prepared) -> tuple[tuple[str, str], .
         ("data sets", ", ".join(lineage["datasets"])),
         ("table version", str(lineage["table_version"])),
         ("split", f"{asked.split or EVERY_SPLIT}; coverage counts the files of every split"),
-        ("motions", f"n = {len(prepared.motions)}"),
+        ("motions", str(len(prepared.motions))),
+        ("intervals", "95 %: Student's t over videos, each with the mean of its motions"),
         ("2D estimator", ", ".join(estimators)),
         ("stored labels by", ", ".join(labellers)),
         ("checkpoints", _named(prepared)),

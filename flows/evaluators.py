@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.engines import device_named
+from flows.one_at_a_time import one_at_a_time
 from flows.progress import say
 from flows.training_sets import TrainingSet, open_training_set
 from models.checkpoint_id import CONFIG_FILE
@@ -62,16 +63,17 @@ def train_evaluators(options: EvaluatorOptions) -> dict[str, Any]:
     config = _config(options, begun)
     data = _matching_data(url, opened, _reader(options, opened, begun))
     results = {}
-    for part in parts:
-        results[part] = train_part(
-            config,
-            part,
-            data,
-            options.out / part,
-            resume=options.resume,
-            say=say,
-            device=device,
-        )
+    with one_at_a_time(options.out, "a training of evaluators"):
+        for part in parts:
+            results[part] = train_part(
+                config,
+                part,
+                data,
+                options.out / part,
+                resume=options.resume,
+                say=say,
+                device=device,
+            )
     remarks = data.reader.remarks([t for each in data.splits["val"].captions for t in each])
     return {"out": str(options.out), "parts": results, "remarks": list(remarks)}
 

@@ -14,7 +14,7 @@ from flows.published_metrics import described, finite, read_json, write_json
 from storage.errors import StoreError
 from storage.lineage import canonical_json, sha256_text
 from storage.rows import check_name
-from storage.runs import RunRow, record_run
+from storage.runs import RunRow, find_run, record_run
 from storage.store import open_store
 
 REPORT_NAME = "report.html"
@@ -25,6 +25,11 @@ run, so that `runs` has one row of it."""
 ID_LETTERS = 12
 """Hex digits of a run's id: 48 bits, plenty for the runs of a store."""
 EVALUATE = "evaluate"
+NOTES = ("store_row_note", "artifact_note")
+"""What `publish` says of that which was not kept."""
+NO_SCORE = ("seconds", "files_of_motions")
+"""Parts of the names of metrics that differ when an evaluation is repeated, though no score does:
+times, and what was found in a cache."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ def publish(done: Evaluated, out: Path) -> dict[str, Any]:
 
     Returns:
         `report` and `metrics` (paths), `run_id`, `store_row` (whether the store that was read has
-        a row of this run), `store_row_note` (why it has none; else empty).
+        a row of this run), `store_row_note` (why it has none; else empty), `artifact_note` (why
+        Prefect has no artifact; else empty).
 
     Raises:
         ValueError: `out` cannot be written, or a metric is not finite.
@@ -71,21 +77,19 @@ def publish(done: Evaluated, out: Path) -> dict[str, Any]:
     facts = described(done.page)
     row = _row(done, finite(done.metrics), out)
     folder = _writable(out)
-    begun = _begun_as(folder, done)
-    row = replace(row, run_id=begun)
+    row, recorded = _as_begun(row, folder, done.lineage)
     # That of an earlier run would vouch for a report that is about to change.
     (folder / METRICS_NAME).unlink(missing_ok=True)
-    page = replace(done.page, facts=(*done.page.facts, ("run", begun)))
+    page = replace(done.page, facts=(*done.page.facts, ("run", row.run_id)))
     report = write_page(page, folder / REPORT_NAME)
-    stored, note = _record(row, done.lineage)
-    said = {"store_row": stored, "store_row_note": note}
+    stored, note = (True, "") if recorded else _record(row, done.lineage)
+    said: dict[str, Any] = {"store_row": stored, "store_row_note": note}
     write_json(folder / METRICS_NAME, {**facts, **_told(row, done), **said})
+    # Before the run counts as published: who is killed here goes on as the same run.
+    said["artifact_note"] = _artifact_note(done.kind, page, report)
     (folder / BEGUN_NAME).unlink(missing_ok=True)
-    if _in_flow_run():
-        from flows.evaluation_flow import add_artifact  # noqa: PLC0415
-
-        add_artifact(done.kind, page, report)
-    return {"report": str(report), "metrics": str(folder / METRICS_NAME), "run_id": begun, **said}
+    paths = {"report": str(report), "metrics": str(folder / METRICS_NAME)}
+    return {**paths, "run_id": row.run_id, **said}
 
 
 def run_published(
@@ -117,7 +121,7 @@ def run_published(
 def written_lines(published: Mapping[str, Any]) -> list[str]:
     """What `publish` did, for a terminal: where the report lies, and what was not kept."""
     lines = [f"report: {published['report']}"]
-    return [*lines, published["store_row_note"]] if published["store_row_note"] else lines
+    return lines + [note for name in NOTES if (note := published[name])]
 
 
 def _row(done: Evaluated, metrics: dict[str, Any], out: Path) -> RunRow:
@@ -152,21 +156,53 @@ def _writable(out: Path) -> Path:
         raise ValueError(f"cannot write to {out}: {error.strerror or error}") from error
 
 
-def _begun_as(folder: Path, done: Evaluated) -> str:
-    """The run's id: that of the same evaluation when it was killed while it was published."""
-    asked = {
-        "what": done.kind,
-        "config": finite(done.config),
-        "data": [done.lineage["data"], done.lineage.get("version")],
-        "checkpoint_ids": done.checkpoint_ids,
-    }
-    digest = sha256_text(canonical_json(asked))
+def _as_begun(row: RunRow, folder: Path, lineage: Mapping[str, Any]) -> tuple[RunRow, bool]:
+    """The row with its run's id, and whether the store has it already.
+
+    The same evaluation with the same scores, killed while it was published, goes on as the same
+    run, with the row that was written then. Everything else is a run of its own.
+    """
+    asked = _digest(row)
     before = read_json(folder / BEGUN_NAME)
-    if before.get("asked") == digest:
-        return str(before["run_id"])
-    run_id = f"{done.kind}-{uuid.uuid4().hex[:ID_LETTERS]}"
-    write_json(folder / BEGUN_NAME, {"run_id": run_id, "asked": digest})
-    return run_id
+    if before.get("asked") == asked:
+        begun = str(before["run_id"])
+        there = _row_of(begun, lineage)
+        if there is None:
+            return replace(row, run_id=begun), False
+        if _digest(there) == asked:
+            return there, True
+    run_id = f"{row.what}-{uuid.uuid4().hex[:ID_LETTERS]}"
+    write_json(folder / BEGUN_NAME, {"run_id": run_id, "asked": asked})
+    return replace(row, run_id=run_id), False
+
+
+def _digest(row: RunRow) -> str:
+    """Of what was asked, of whom, and what came out; not of when and how fast."""
+    told = {
+        "what": row.what,
+        "config": row.config,
+        "data": [row.data, row.store_version],
+        "datasets": row.datasets,
+        "checkpoint_ids": row.checkpoint_ids,
+        "code": [row.code_version, row.code_commit],
+        "scores": _scores(row.metrics),
+    }
+    return sha256_text(canonical_json(told))
+
+
+def _scores(values: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(values, Mapping):
+        kept = [name for name in values if not any(part in name for part in NO_SCORE)]
+        return {name: _scores(values[name]) for name in kept}
+    return [_scores(each) for each in values] if isinstance(values, list) else values
+
+
+def _row_of(run_id: str, lineage: Mapping[str, Any]) -> RunRow | None:
+    store = lineage.get("store")
+    try:
+        return None if store is None else find_run(open_store(store), run_id)
+    except StoreError:
+        return None  # to be said when the row is to be written
 
 
 def _record(row: RunRow, lineage: Mapping[str, Any]) -> tuple[bool, str]:
@@ -175,7 +211,8 @@ def _record(row: RunRow, lineage: Mapping[str, Any]) -> tuple[bool, str]:
     if store is None:
         return False, f"{lineage['data']} is a plain file of motions, which keeps no runs"
     try:
-        record_run(open_store(store), row)
+        if not record_run(open_store(store), row):
+            return False, f"the store has another run {row.run_id}: run the evaluation again"
     except StoreError as error:
         return False, f"the store keeps no row of this run: {error}"
     return True, ""
@@ -194,6 +231,19 @@ def _told(row: RunRow, done: Evaluated) -> dict[str, Any]:
         "finished_at": row.finished_at.isoformat(timespec="seconds"),
         "seconds": row.seconds,
     }
+
+
+def _artifact_note(kind: str, page: Page, report: Path) -> str:
+    """Why the flow run, where there is one, has no artifact: no reason to lose an evaluation."""
+    if not _in_flow_run():
+        return ""
+    from flows.evaluation_flow import add_artifact  # noqa: PLC0415
+
+    try:
+        add_artifact(kind, page, report)
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong at a server
+        return f"Prefect has no artifact of this run: {' '.join(str(error).split()) or repr(error)}"
+    return ""
 
 
 def _in_flow_run() -> bool:

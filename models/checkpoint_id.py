@@ -26,9 +26,11 @@ def require_files(folder: Path) -> None:
     names = (CONFIG_FILE, WEIGHTS_FILE, STATISTICS_FILE)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
+        best = folder / "best"
+        inside = all((best / name).is_file() for name in names)
         raise CheckpointError(
-            f"{folder} is not a checkpoint folder: {', '.join(missing)} missing; "
-            "give the folder that `crossdiff train --out` wrote"
+            f"{folder} is not a checkpoint folder: {', '.join(missing)} missing; give "
+            + (str(best) if inside else "OUT/best of `crossdiff train --out OUT`")
         )
 
 

@@ -8,7 +8,7 @@ motion capture of the same kind has.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,10 @@ STANCE_HEIGHT_M = 0.08
 STANCE_SPEED_M_S = math.sqrt(HUMANML3D.contact_threshold) * HUMANML3D.fps
 """A foot can only stand below this speed, about 0.89 m/s: HumanML3D's rule for contacts as a speed,
 which means the same at every frame rate and in every length unit."""
+SKID_HEIGHT_M = 0.05
+"""Below this height above the clip's lowest joint a foot touches the ground, when skids count."""
+SKID_SPEED_M_S = 0.5
+"""Over the ground; what touches it and is faster skids: 2.5 cm a frame at 20 frames a second."""
 FLOOR_TOLERANCE_M = 0.005
 """A lowest joint this close to the floor touches it."""
 MIN_FRAMES = 4
@@ -43,8 +47,14 @@ FIGURES: Mapping[str, Figure] = {
         "skating",
         "m/s",
         "Mean speed over the ground of feet that should stand still: within 8 cm of the clip's "
-        "lowest joint and slower than 0.89 m/s, HumanML3D's rule for contacts; 0 where no foot "
-        "stands.",
+        "lowest joint and slower than 0.89 m/s, HumanML3D's rule for contacts; unknown where no "
+        "foot stands, so read it with the skating ratio.",
+    ),
+    "skating_ratio": Figure(
+        "skating ratio",
+        "%",
+        "Share of frames in which a foot skids: within 5 cm of the clip's lowest joint, from one "
+        "frame to the next, and faster than 0.5 m/s over the ground (Karunratanakul et al. 2023).",
     ),
     "floating": Figure(
         "floating",
@@ -78,7 +88,9 @@ FIGURES: Mapping[str, Figure] = {
 class Plausibility:
     """Physical figures of one motion, or their means; see `FIGURES` for meanings and units."""
 
-    foot_skating: float
+    foot_skating: float | None
+    """None where no foot stands."""
+    skating_ratio: float
     floating: float
     penetration: float
     jitter: float
@@ -108,6 +120,7 @@ def plausibility(joints3d: AnyFloat, skeleton: Skeleton) -> Plausibility:
     lowest = joints[..., 1].min(axis=1)
     return Plausibility(
         foot_skating=foot_skating(joints, skeleton),
+        skating_ratio=skating_ratio(joints, skeleton),
         floating=_beyond_tolerance(lowest),
         penetration=_beyond_tolerance(-lowest),
         jitter=jitter(joints, skeleton),
@@ -118,17 +131,28 @@ def plausibility(joints3d: AnyFloat, skeleton: Skeleton) -> Plausibility:
 def mean_plausibility(figures: Sequence[Plausibility]) -> Plausibility:
     """Means over motions; each motion counts once, whatever its length.
 
+    The mean of `foot_skating` is over the motions in which a foot stands (all but
+    `count_unstanding`), None where there is none.
+
     Raises:
         ValueError: No motion.
     """
     if not figures:
         raise ValueError("no motion to average the physical figures over")
-    means = np.array([astuple(each) for each in figures]).mean(axis=0)
-    return Plausibility(*means.tolist())
+    skating = [each.foot_skating for each in figures if each.foot_skating is not None]
+    others = np.array([astuple(each)[1:] for each in figures], np.float64).mean(axis=0)
+    return Plausibility(float(np.mean(skating)) if skating else None, *others.tolist())
 
 
-def foot_skating(joints3d: AnyFloat, skeleton: Skeleton) -> float:
-    """Mean horizontal speed of standing feet, m/s; 0 where no foot stands.
+def count_unstanding(figures: Iterable[Plausibility]) -> int:
+    """Motions in which no foot stands: the mean of `foot_skating` is not over them."""
+    return sum(each.foot_skating is None for each in figures)
+
+
+def foot_skating(joints3d: AnyFloat, skeleton: Skeleton) -> float | None:
+    """Mean horizontal speed of standing feet, m/s; None where no foot stands.
+
+    Who glides faster than a standing foot may move is not in it: see `skating_ratio`.
 
     The ground is taken where the clip has its lowest joint, so that a motion which floats or sinks
     as a whole is not excused. A foot is looked at from one frame to the next (Yuan et al. 2023,
@@ -143,8 +167,28 @@ def foot_skating(joints3d: AnyFloat, skeleton: Skeleton) -> float:
     step = np.diff(joints3d[:, feet].astype(np.float64), axis=0) * skeleton.fps
     stands = (np.linalg.norm(step, axis=-1) < STANCE_SPEED_M_S) & (height < STANCE_HEIGHT_M)
     if not stands.any():
-        return 0.0
+        return None
     return float(np.linalg.norm(step[..., [0, 2]], axis=-1)[stands].mean())
+
+
+def skating_ratio(joints3d: AnyFloat, skeleton: Skeleton) -> float:
+    """Share of frames in which a foot skids over the ground, percent; 0 under two frames.
+
+    Karunratanakul et al. 2023 (GMD), with the ground where the clip has its lowest joint, with all
+    joints of the feet, and with a speed in place of a distance a frame, so that it means the same
+    at every frame rate.
+
+    Args:
+        joints3d: (T, J, 3) metres, y up.
+        skeleton: Names the feet, and has the frame rate.
+    """
+    if len(joints3d) < 2:
+        return 0.0
+    feet = joints3d[:, [*skeleton.feet_left, *skeleton.feet_right]].astype(np.float64)
+    low = feet[..., 1] - joints3d[..., 1].min() < SKID_HEIGHT_M
+    speed = np.linalg.norm(np.diff(feet[..., [0, 2]], axis=0), axis=-1) * skeleton.fps
+    skids = low[:-1] & low[1:] & (speed > SKID_SPEED_M_S)
+    return float(skids.any(axis=1).mean() * PERCENT)
 
 
 def jitter(joints3d: AnyFloat, skeleton: Skeleton) -> float:

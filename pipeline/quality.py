@@ -22,8 +22,8 @@ class LabelQuality:
     mean_confidence: float
     masked_share: float
     """Share of joint-frames that were not seen."""
-    foot_skating: float
-    """As `pipeline.plausibility` defines it, m/s."""
+    foot_skating: float | None
+    """As `pipeline.plausibility` defines it, m/s; None where no foot stands."""
     jitter: float
     """As `pipeline.plausibility` defines it, m/s^3."""
 

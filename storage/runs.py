@@ -97,6 +97,23 @@ def record_run(store: Store, run: RunRow) -> bool:
     return committed.rows > 0
 
 
+def find_run(store: Store, run_id: str) -> RunRow | None:
+    """The row of one run; None when there is none.
+
+    Args:
+        store: The store, held at any version.
+        run_id: The run.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    if not has_table(store.location, RUNS.name):
+        return None
+    newest = Store(store.location.at(None)).snapshot(RUNS.name)
+    rows = newest.read(pc.field("run_id") == run_id).to_pylist()
+    return _from_row(rows[0]) if rows else None
+
+
 def read_runs(
     store: Store, *, kind: str | None = None, what: str | None = None, dataset: str | None = None
 ) -> list[RunRow]:

@@ -36,7 +36,7 @@ SIZES = MatchingSizes(movement_hidden=8, movement=8, motion_hidden=8, text_hidde
 
 
 def make_store(folder: Path) -> str:
-    """Motions of 20 to 50 rows in all three splits."""
+    """Motions of 40 to 55 rows in all three splits."""
     url = str(folder / "store")
     add_data(url, "one", MOTIONS)
     return url

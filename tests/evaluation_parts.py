@@ -73,11 +73,11 @@ def evaluators(skeleton: Skeleton = HUMANML3D) -> dict:
 def captioned(
     n: int, skeleton: Skeleton = HUMANML3D, split: str = "test", text_dim: int = TEXT_DIM
 ) -> list[Motion]:
-    """n motions of 20 to 50 rows with two captions each."""
+    """n motions of 40 to 55 rows with two captions each."""
     out = []
     for i in range(n):
         rng = np.random.default_rng(500 + i)
-        frames = 21 + 3 * (i % 11)
+        frames = 41 + 3 * i % 16
         scale = 1.0 / skeleton.metres_per_unit
         joints = canonicalise(random_motion(i, frames, skeleton) * scale, skeleton)
         captions = (f"motion {i} waves", f"motion {i % 5} walks")

@@ -13,9 +13,11 @@ from flows.evaluation_page.model import Page
 from flows.publish import METRICS_NAME, Evaluated
 
 
-def evaluated(store: str) -> Evaluated:
+def evaluated(store: str, value: float = 1.0, seconds: float = 1.0) -> Evaluated:
     lineage = {"data": store, "store": store, "version": 1, "datasets": ["demo"]}
-    return Evaluated("lift", Page("A lift", (), (), ()), {"a": 1.0}, lineage, (), {"seed": 1}, 1.0)
+    metrics = {"a": value, "seconds_by_stage": {"lift": seconds}}
+    page = Page("A lift", (), (), ())
+    return Evaluated("lift", page, metrics, lineage, (), {"seed": 1}, seconds)
 
 
 def waiting(write: Any, point: str) -> Any:

@@ -16,13 +16,16 @@ import flows.ablation
 from flows.ablation import run_ablation
 from flows.ablation_runs import TRAINED_FILE
 from flows.cli import main
+from flows.evaluation_page.ablation_section import _code_warnings
+from flows.one_at_a_time import one_at_a_time
 from flows.training_sets import open_training_set
 from models.checkpoint import load_checkpoint
 from models.data.motion_files import write_motions
 from models.evaluation.ablation_lift import lift_errors
-from models.evaluation.ablation_rows import OBJECTIVE, PAPER_SCORES, ROWS
+from models.evaluation.ablation_rows import OBJECTIVE, PAPER_SCORES, ROWS, UNKNOWN_CODE
 from models.train.train_config import TrainConfig
 from storage.errors import StoreError
+from storage.lineage import code_commit, code_version
 
 HERE = Path(__file__).parent
 
@@ -174,7 +177,10 @@ def test_finished_runs_are_kept_and_rows_and_seeds_may_grow(given, done, capsys)
     assert len(trained(done)) == len(before) + 4
     assert "8 of 12 trainings are done already" in capsys.readouterr().err
     assert config_of(done, "front-seed1").camera.quarters == 1
+    (done / "runs" / "half-seed2" / "stage2" / TRAINED_FILE).unlink()  # as if it were not finished
+    there = trained(done)
     fewer, _ = run_ablation(parts.small(*given, done, seeds=1))
+    assert trained(done) == there, "fewer seeds than begun with: only those are asked for"
     assert {each.verdict for each in fewer.judged} == {"undecided"}
     assert any("a single seed" in warning for warning in metrics(done)["warnings"])
     run_ablation(parts.small(*given, done))  # as the other tests found it
@@ -192,6 +198,29 @@ def test_a_store_that_has_grown_is_read_as_it_was_at_the_beginning(given, tmp_pa
     newest = dataclasses.replace(asked, data=f"{url}@{open_training_set(url).lineage['version']}")
     with pytest.raises(ValueError, match="begun with version 1, not 2; datasets"):
         run_ablation(newest)
+
+
+def test_rows_trained_by_other_or_unknown_code_are_told(given, done):
+    """The record of an ablation that was begun before trainings said it has no code."""
+    told = metrics(done)["facts"]
+    assert told["trained by code"].startswith(f"{code_version()}, commit ")
+    assert told["orderings decided"].split(",")[0] in {f"{n} of 3" for n in range(4)}
+    file = done / "runs" / "half-seed2" / "stage1" / TRAINED_FILE
+    record = json.loads(file.read_text())
+    assert (record["code_version"], record["code_commit"]) == (code_version(), code_commit())
+    for code, sentence in (
+        ({"code_version": "0.0.9", "code_commit": "abc"}, "0.0.9, commit abc"),
+        ({}, told["trained by code"]),
+    ):
+        kept = {name: value for name, value in record.items() if not name.startswith("code")}
+        file.write_text(json.dumps(kept | code))
+        run_ablation(parts.small(*given, done))
+        assert sentence in metrics(done)["facts"]["trained by code"]
+    file.write_text(json.dumps(record))
+    assert _code_warnings(("1.0, commit a",)) == []
+    assert "trained by different code (0.9" in _code_warnings(("0.9, commit a", "1.0, commit a"))[0]
+    for codes in ((UNKNOWN_CODE, "1.0, commit a"), ("1.0, commit a-dirty",)):
+        assert "not every training names its code" in _code_warnings(codes)[0]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +250,7 @@ def test_a_finished_run_that_was_changed_is_not_scored(given, done):
 
 def test_two_at_once_in_one_folder_are_refused(given, done):
     with (
-        flows.ablation._alone(done),
+        one_at_a_time(done, "an ablation"),
         pytest.raises(ValueError, match="an ablation is running in"),
     ):
         run_ablation(parts.small(*given, done))
@@ -237,6 +266,9 @@ def test_two_at_once_in_one_folder_are_refused(given, done):
         ({"data": "no-store"}, "no-store"),
         ({"datasets": ("two",)}, "has no motions of data set two"),
         ({"device": "gpu"}, "--device gpu: give auto, cpu, cuda"),
+        ({"steps": -1}, "steps must be at least 1, got -1"),
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_trained(given, tmp_path, changes, sentence):

@@ -162,7 +162,7 @@ def test_a_subset_is_the_seeds_and_all_is_all():
     assert np.array_equal(chosen_subset(20, plan), np.arange(20))
 
 
-def test_only_the_published_protocol_has_no_departures():
+def test_settings_that_are_not_the_published_ones_are_departures():
     paper = EvaluationPlan(settings=SampleSettings(steps=1000, sampler="ddpm"))
     assert departures(paper) == []
     said = "; ".join(departures(QUICK))
@@ -173,6 +173,20 @@ def test_only_the_published_protocol_has_no_departures():
         "10 of dpm++",
     ):
         assert part in said
+
+
+def test_how_motions_are_drawn_and_which_is_a_departure_too():
+    settings = SampleSettings(steps=1000, sampler="ddpm")
+    paper = EvaluationPlan(settings=settings)
+    for changed, says in (
+        ({"mode": "mixture", "alpha": 250}, "mode: mixture from t = 250 on instead of 3d"),
+        ({"guidance": 1.0}, "guidance: 1 instead of 2.5"),
+    ):
+        other = dataclasses.replace(paper, settings=dataclasses.replace(settings, **changed))
+        assert departures(other) == [says]
+    assert departures(paper, "val") == ["split: val instead of test"]
+    assert departures(paper, bf16=True) == ["numbers: bfloat16 instead of float32"]
+    assert departures(dataclasses.replace(paper, all_lengths=True))[0].startswith("lengths: all")
 
 
 @pytest.mark.parametrize(

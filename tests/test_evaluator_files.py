@@ -12,14 +12,37 @@ from tiny_evaluators import ENCODER, TEXT_WIDTH, captioned_motions, tiny_evaluat
 from models.data.training_data import features_of
 from models.matching.evaluator import CaptionText, EvaluatorError, load_evaluators
 from models.matching.evaluator_files import load_evaluator, save_evaluator
-from models.matching.matching_data import captions_of
-from models.matching.text_inputs import SentenceReader
+from models.matching.text_inputs import SentenceReader, captions_of
+from models.matching.whole_file import write_whole
 from models.matching.word_vectors import Vocabulary, WordReader
 from pipeline.skeletons import HUMANML3D, KIT
 
 MOTIONS = captioned_motions([30, 61, 44, 198])
 ROWS = [features_of(motion, HUMANML3D) for motion in MOTIONS]
 TEXTS = [text for motion in MOTIONS for text in captions_of(motion)]
+
+
+def test_files_appear_whole_under_a_name_of_their_own(tmp_path, monkeypatch) -> None:
+    names = []
+    whole = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, to: (names.append(self), whole(self, to)))
+    for content in (b"one", b"two"):
+        write_whole(tmp_path / "x.json", content)
+        assert (tmp_path / "x.json").read_bytes() == content
+    assert len(set(names)) == 2
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(full))
+    with pytest.raises(OSError, match="No space"):
+        write_whole(tmp_path / "x.json", b"three")
+    assert [(f.name, f.read_bytes()) for f in tmp_path.iterdir()] == [("x.json", b"two")]
+
+
+def test_captions_without_an_embedding_each_have_none() -> None:
+    motion = MOTIONS[0]
+    for embeddings in (np.zeros((0, 0), "f4"), np.zeros((len(motion.captions) + 1, 8), "f4")):
+        found = captions_of(replace(motion, embeddings=embeddings, tokens=()))
+        assert [text.caption for text in found] == list(motion.captions)
+        assert {(text.tokens, text.embedding) for text in found} == {((), None)}
 
 
 def glove_reader() -> WordReader:

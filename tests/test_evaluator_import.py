@@ -163,7 +163,10 @@ def decomp(folder: Path) -> Path:
     ("make", "says"),
     [
         (explosive, "can run code"),
-        (other_width, "takes 200 numbers a frame; known are 259"),
+        (
+            other_width,
+            "200 numbers a frame; known are 259, 156, 103 (humanml3d22) and 247, 120, 127 (kit",
+        ),
         (without_a_tensor, "1 missing: text_encoder.hidden; 1 unknown: text_encoder.extra"),
         (cut, "damaged"),
         (decomp, "lacks movement_encoder, motion_encoder, text_encoder; it holds movement_enc"),

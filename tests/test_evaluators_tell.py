@@ -26,6 +26,10 @@ pytestmark = pytest.mark.shared
 CHANCE = 3 / POOL
 NOISE = (0.2, 0.4, 0.8, 1.6)
 """Standard deviations of each feature."""
+SHARES = (25, 50, 100)
+"""Per cent of the motions."""
+FROZEN_LEGS, FROZEN_ARMS = ("legs", "lower", "upper"), ("arms", "upper", "lower")
+"""What is held, whose FID rises for it, and whose does not."""
 ARMS = tuple(
     joint
     for joint, name in enumerate(HUMANML3D.joint_names)
@@ -89,9 +93,9 @@ def frozen(rows: Float32, joints: Sequence[int]) -> Float32:
     return features_from_canonical(np.concatenate([root[:, None], placed], axis=1), HUMANML3D)
 
 
-def fid_share(evaluator: Evaluator, real: Float32, rows: Sequence[Float32]) -> float:
-    """FID against the same motions as they are, in shares of the embeddings' variance."""
-    return frechet_distance(real, evaluator.embed_motions(rows)) / float(real.var(axis=0).sum())
+def share_of_variance(real: Float32, found: Float32) -> float:
+    """FID in shares of the real embeddings' variance."""
+    return frechet_distance(real, found) / float(real.var(axis=0).sum())
 
 
 def test_all_three_parts_are_shipped_for_one_skeleton(evaluators) -> None:
@@ -120,10 +124,11 @@ def test_fid_rises_with_every_level_of_noise(part, evaluators, pairs, embedded) 
     std = evaluators["all"].scale.std
     rng = np.random.default_rng(3)
     found = [
-        fid_share(
-            evaluators[part],
+        share_of_variance(
             embedded[part],
-            [r + (level * std * rng.normal(size=r.shape)).astype("f4") for r in pairs.rows],
+            evaluators[part].embed_motions(
+                [r + (level * std * rng.normal(size=r.shape)).astype("f4") for r in pairs.rows]
+            ),
         )
         for level in NOISE
     ]
@@ -131,10 +136,46 @@ def test_fid_rises_with_every_level_of_noise(part, evaluators, pairs, embedded) 
     assert found[-1] > 0.1
 
 
-def test_frozen_legs_raise_fid_l_first_and_frozen_arms_fid_u(evaluators, pairs) -> None:
-    moving = {p: e.embed_motions([rows[:-1] for rows in pairs.rows]) for p, e in evaluators.items()}
-    for held, first, other in ((leg_joints(HUMANML3D), "lower", "upper"), (ARMS, "upper", "lower")):
-        rows = [frozen(motion, held) for motion in pairs.rows]
-        raised = {p: fid_share(evaluators[p], moving[p], rows) for p in (first, other)}
-        assert raised[first] > 0.02, raised
-        assert raised[first] > 4 * raised[other], raised
+@pytest.fixture(scope="module")
+def held(evaluators, pairs: Pairs) -> Mapping[str, Mapping[str, Float32]]:
+    """Embeddings of all parts, with nothing held, with the legs held and with the arms held."""
+    changed = {
+        "nothing": [rows[:-1] for rows in pairs.rows],
+        "legs": [frozen(rows, leg_joints(HUMANML3D)) for rows in pairs.rows],
+        "arms": [frozen(rows, ARMS) for rows in pairs.rows],
+    }
+    return {
+        name: {part: e.embed_motions(rows) for part, e in evaluators.items()}
+        for name, rows in changed.items()
+    }
+
+
+@pytest.mark.parametrize(("limbs", "first", "other"), [FROZEN_LEGS, FROZEN_ARMS])
+def test_frozen_legs_raise_fid_l_first_and_frozen_arms_fid_u(limbs, first, other, held) -> None:
+    raised = {p: share_of_variance(held["nothing"][p], held[limbs][p]) for p in (first, other)}
+    assert raised[first] > 0.02, raised
+    assert raised[first] > 4 * raised[other], raised
+
+
+@pytest.mark.parametrize(("limbs", "part", "_"), [FROZEN_LEGS, FROZEN_ARMS])
+def test_fid_rises_with_the_share_of_motions_that_are_frozen(limbs, part, _, held) -> None:
+    for seen in (part, "all"):
+        real, changed = held["nothing"][seen], held[limbs][seen]
+        found = [
+            share_of_variance(real, np.concatenate([changed[:count], real[count:]]))
+            for count in (len(real) * share // 100 for share in SHARES)
+        ]
+        assert np.diff([0.0, *found]).min() > 0.05 * found[-1], (seen, found)
+
+
+@pytest.mark.parametrize(("limbs", "part", "_"), [FROZEN_LEGS, FROZEN_ARMS])
+def test_frozen_motions_are_farther_from_other_motions_than_moving_ones(
+    limbs, part, _, held
+) -> None:
+    """As generated motions are judged: beside real ones that are not their own."""
+    for seen in (part, "all"):
+        half = len(held["nothing"][seen]) // 2
+        one, other = held["nothing"][seen][:half], held["nothing"][seen][half:]
+        moving = share_of_variance(other, one)
+        still = share_of_variance(other, held[limbs][seen][:half])
+        assert still > 1.1 * moving, (seen, moving, still)

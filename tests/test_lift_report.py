@@ -18,19 +18,22 @@ from models.lifting.evaluate_lift import FOUR_VIEWS, LiftPlan, azimuth_sweep, ev
 from models.lifting.hidden_parts import Occlusion, body_parts
 from models.lifting.lift import lift
 from models.lifting.lift_examples import lift_examples
-from models.lifting.lift_report import LiftReport
+from models.lifting.lift_intervals import interval_over_motions
+from models.lifting.lift_report import Count, LiftReport, limits_told
 from models.lifting.lift_tables import (
     action_table,
     as_markdown,
     as_text,
     azimuth_table,
     hidden_table,
+    interval_table,
     joint_table,
     report_markdown,
     report_text,
     seen_table,
     whole_tables,
 )
+from models.lifting.lift_tally import Positions, Tally
 from models.lifting.noisy_view import NoiseLevel
 from models.network import CrossDiff
 from pipeline.normalisation import Statistics
@@ -184,6 +187,54 @@ def test_by_motion_holds_every_motion_of_the_first_lift_on_clean_2d(report):
     assert np.average(means, weights=frames) == pytest.approx(overall.pa_mpjpe_mm)
 
 
+def test_intervals_are_over_motions_around_the_overall_errors(report):
+    for method in reports_of(report):
+        low, high = method.interval
+        for name in (*METRICS, "velocity_mm_s", "root_path_mm"):
+            assert getattr(low, name) <= getattr(method.overall, name) <= getattr(high, name)
+    method = report.methods["crossdiff"]
+    low, high = method.interval
+    means = [errors.pa_mpjpe_mm for errors in report.by_motion.values()]
+    assert min(means) <= low.pa_mpjpe_mm < high.pa_mpjpe_mm <= max(means)
+    assert method.to_json()["ci95"]["mpjpe_mm"] == [low.mpjpe_mm, high.mpjpe_mm]
+    shown = interval_table(report)
+    assert shown is not None and len(shown.rows) == 4 * 4
+    assert shown.rows[0][2] == f"{low.mpjpe_mm:.1f} to {high.mpjpe_mm:.1f}"
+    assert "Intervals, all views" in report_markdown(report, [])
+
+
+def test_an_interval_covers_the_true_mean_about_as_often_as_it_says():
+    """Motions of 10 to 40 frames whose error is 100 +- 20 mm; their frames are all alike."""
+    draw, covered = np.random.default_rng(4), 0
+    for _ in range(200):
+        motions = [flat_tally(int(draw.integers(10, 41)), draw.normal(100, 20)) for _ in range(40)]
+        low, high = interval_over_motions(motions, 0)
+        covered += low.mpjpe_mm <= 100.0 <= high.mpjpe_mm
+        assert low.root_path_mm == high.root_path_mm == pytest.approx(7.0)
+    assert 0.89 <= covered / 200 <= 0.99
+    assert interval_over_motions(motions[:1], 0) is None
+
+
+def flat_tally(frames: int, off: float) -> Tally:
+    joints = np.ones(22)
+    every = Positions(joints * frames, np.full((4, 22), off * frames))
+    return Tally(frames, frames - 1, every, every, joints * off * (frames - 1), 7.0 * frames)
+
+
+def test_what_limits_the_errors_is_said(report):
+    enough = {"walk": Count(20, 900), "jump": Count(20, 900)}
+    whole = replace(report, motions=40, actions=enough)
+    assert limits_told(whole, on_training=False) == ()
+    (said,) = limits_told(whole, on_training=True)
+    assert "on which the baselines were fitted" in said
+    (said,) = limits_told(replace(whole, motions=29), on_training=False)
+    assert said.startswith("only 29 motions")
+    (said,) = limits_told(replace(whole, actions={"walk": Count(40, 9)}), on_training=False)
+    assert said.startswith("all motions are of one action, walk")
+    nameless = replace(whole, actions={"(none)": Count(40, 9)})
+    assert limits_told(nameless, on_training=False) == ()
+
+
 def test_examples_go_from_the_worst_lifted_motion_to_the_best(checkpoint, report):
     plan = LiftPlan(occlusion=Occlusion())
     shown = lift_examples(checkpoint, MEASURED, report, plan, 3)
@@ -318,6 +369,9 @@ def test_the_command_measures_a_snapshot_and_writes_a_report(snapshot, capsys):
     assert kept["checkpoint_ids"] == [record["checkpoint_id"]]
     page = (out / "report.html").read_text()
     assert "lifted, masked" in page
+    (said,) = record["warnings"]
+    assert said.startswith("only 4 motions") and kept["warnings"] == [said] and said in page
+    assert kept["config"]["datasets"] == [] and "Intervals, all views" in page
     assert "root path error" in page
     assert "lift, clean" in told.err  # progress
 

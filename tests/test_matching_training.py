@@ -18,6 +18,7 @@ from test_word_vectors import published
 from tiny_evaluators import ENCODER, SIZES, TEXT_WIDTH, captioned_motions
 
 from flows.cli import main
+from flows.one_at_a_time import one_at_a_time
 from models.data.motion import Motion
 from models.data.motion_files import write_motions
 from models.data.training_data import training_statistics
@@ -25,7 +26,6 @@ from models.matching.body_parts import part_features
 from models.matching.evaluator_files import load_evaluator
 from models.matching.matching_config import PRESETS, MatchingConfig, differing_options
 from models.matching.matching_data import (
-    MOST_ROWS,
     Windows,
     matching_set,
     padded_rows,
@@ -33,9 +33,9 @@ from models.matching.matching_data import (
     row_scale,
 )
 from models.matching.matching_losses import contrastive_loss, infonce_loss, movement_loss
-from models.matching.networks import MatchingNetwork
+from models.matching.networks import MOST_ROWS, MatchingNetwork
 from models.matching.text_inputs import CaptionText, SentenceReader
-from models.matching.train_matching import learning_rate
+from models.matching.train_matching import data_name, learning_rate
 from models.matching.train_part import MatchingData, train_part
 from pipeline.canonical import canonicalise
 from pipeline.representation3d import field_slices
@@ -271,6 +271,10 @@ def test_what_a_training_was_begun_with_is_kept(tmp_path: Path) -> None:
     fewer = replace(data(), splits={**data().splits, "train": less})
     with pytest.raises(ValueError, match="begun on other motions"):
         train_part(TINY, "all", fewer, tmp_path, resume=True, say=list)
+    changed = [*training.rows]
+    changed[-1] = changed[-1].copy()
+    changed[-1][-1, 7] += 0.01
+    assert data_name(replace(training, rows=changed)) != data_name(training), "any row"
     (tmp_path / "state.pt").write_bytes(b"x")
     with pytest.raises(ValueError, match="damaged"):
         train_part(TINY, "all", data(), tmp_path, resume=True, say=list)
@@ -283,6 +287,7 @@ def test_presets_and_configurations_go_through_json() -> None:
         MatchingConfig.from_json({"speed": 1})
     for wrong in (
         {"steps": 0},
+        {"seed": -1},
         {"batch_size": 1},
         {"loss": "x"},
         {"movement_window": 6},
@@ -364,6 +369,29 @@ def test_the_command_trains_the_asked_parts_and_goes_on(snapshot, tmp_path, caps
     assert again["evaluator_id"] == told["parts"]["all"]["evaluator_id"]
 
 
+def test_two_trainings_at_once_in_one_folder_are_refused(snapshot, tmp_path, capsys) -> None:
+    out = tmp_path / "evaluators"
+    asked = ["evaluator", "train", "--data", str(snapshot), "--out", str(out), *SHORT]
+    with one_at_a_time(out, "a training of evaluators"):
+        assert main(asked) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].endswith(f"a training of evaluators is running in {out}: wait for it, or "
+                             "choose another --out")  # fmt: skip
+    assert [file.name for file in out.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["{}", "[]", "{", '{"data": {}}', '{"data": {"url": "x", "datasets": 3}, "train": {}}'],
+)
+def test_a_damaged_record_of_a_training_is_told_in_one_sentence(tmp_path, capsys, wrong) -> None:
+    (tmp_path / "all").mkdir()
+    file = tmp_path / "all" / "training.json"
+    file.write_text(wrong)
+    assert main(["evaluator", "train", "--out", str(tmp_path), "--resume"]) == 2
+    assert f"{file} is damaged: train into another --out" in capsys.readouterr().err
+
+
 def test_words_are_read_where_glove_is_given_and_kept_for_later(snapshot, tmp_path, capsys) -> None:
     glove, out = published(tmp_path / "glove"), tmp_path / "evaluators"
     asked = ["evaluator", "train", "--out", str(out), "--part", "all", "--json"]
@@ -384,6 +412,7 @@ def test_words_are_read_where_glove_is_given_and_kept_for_later(snapshot, tmp_pa
     [
         ([], "--data is missing"),
         (["--data", "{}", "--glove", "{}"], "no GloVe vectors in"),
+        (["--data", "{}", "--seed", "-1"], "seed must be at least 0, got -1"),
         (["--data", "{}", "--steps", "0"], "steps must be at least 1"),
         (["--data", "{}", "--datasets", "cmu"], "it has no data sets to choose"),
     ],

@@ -13,14 +13,16 @@ from pipeline.plausibility import (
     FIGURES,
     FLOOR_TOLERANCE_M,
     Plausibility,
+    count_unstanding,
     foot_skating,
     jitter,
     mean_plausibility,
     plausibility,
+    skating_ratio,
 )
 from pipeline.skeletons import HUMANML3D, KIT, Skeleton
 
-NOTHING = Plausibility(0.0, 0.0, 0.0, 0.0, 0.0)
+NOTHING = Plausibility(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def still(frames: int = 40, skeleton: Skeleton = HUMANML3D) -> np.ndarray:
@@ -63,12 +65,35 @@ def test_only_the_foot_that_slides_skates() -> None:
     assert foot_skating(sliding, HUMANML3D) == pytest.approx(0.2, rel=1e-6)
 
 
-def test_feet_in_the_air_or_on_a_fast_way_do_not_skate() -> None:
-    assert foot_skating(moved(still(), 2.0), HUMANML3D) == 0.0
+def test_where_no_foot_stands_skating_is_unknown_and_never_zero() -> None:
+    assert foot_skating(moved(still(), 2.0), HUMANML3D) is None
     lifted = moved(still(), 0.3)
     lifted[:-1, :, 1] += 0.5  # only the last frame touches the ground
-    assert foot_skating(lifted[:-1], HUMANML3D) > 0.0
-    assert foot_skating(lifted, HUMANML3D) == 0.0
+    skating = foot_skating(lifted[:-1], HUMANML3D)
+    assert skating is not None and skating > 0.0
+    assert foot_skating(lifted, HUMANML3D) is None
+
+
+@pytest.mark.parametrize("skeleton", [HUMANML3D, KIT])
+@pytest.mark.parametrize(("speed", "ratio"), [(0.4, 0.0), (0.6, 100.0), (0.9, 100.0), (3.0, 100.0)])
+def test_who_glides_faster_than_feet_stand_skids_in_every_frame(
+    speed: float, ratio: float, skeleton: Skeleton
+) -> None:
+    found = plausibility(moved(still(skeleton=skeleton), speed, skeleton), skeleton)
+    assert found.skating_ratio == ratio
+    assert (found.foot_skating is None) == (speed >= 0.9)
+
+
+def test_a_skid_counts_the_frames_in_which_one_foot_touches_and_slides() -> None:
+    """41 frames, 40 steps: one foot skids in 10 of them, then the whole body jumps fast."""
+    motion = still(41)
+    left = list(HUMANML3D.feet_left)
+    motion[:, left, 0] += (0.05 * np.minimum(np.arange(41), 10))[:, None]  # 1 m/s
+    assert skating_ratio(motion, HUMANML3D) == pytest.approx(25.0)
+    motion[20:, :, 1] += 0.3
+    motion[20:, :, 2] += (0.1 * np.arange(21))[:, None]  # 2 m/s through the air
+    assert skating_ratio(motion, HUMANML3D) == pytest.approx(25.0)
+    assert skating_ratio(motion[:1], HUMANML3D) == 0.0
 
 
 @pytest.mark.parametrize("skeleton", [HUMANML3D, KIT])
@@ -145,9 +170,13 @@ def test_every_figure_has_words_and_the_stored_ones_say_the_same() -> None:
         assert (figure.label, figure.unit, figure.meaning) == FIGURES[name]
 
 
-def test_means_are_over_motions() -> None:
-    one, two = Plausibility(1, 2, 3, 4, 5), Plausibility(3, 2, 1, 0, 7)
-    assert mean_plausibility([one, two]) == Plausibility(2, 2, 2, 2, 6)
+def test_means_are_over_motions_and_leave_out_what_is_unknown() -> None:
+    one, two = Plausibility(1, 2, 2, 3, 4, 5), Plausibility(3, 0, 2, 1, 0, 7)
+    gliding = Plausibility(None, 100, 2, 2, 2, 6)
+    assert mean_plausibility([one, two]) == Plausibility(2, 1, 2, 2, 2, 6)
+    assert mean_plausibility([one, two, gliding]) == Plausibility(2, 34, 2, 2, 2, 6)
+    assert mean_plausibility([gliding]) == gliding
+    assert [count_unstanding(each) for each in ([one, two], [one, gliding])] == [0, 1]
     with pytest.raises(ValueError, match="no motion to average"):
         mean_plausibility([])
 

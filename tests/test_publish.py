@@ -15,13 +15,14 @@ import storage_shards as samples
 from deltalake import DeltaTable
 from publish_victim import evaluated
 
+import flows.publish as publishing
 from flows.cli import main
 from flows.evaluation_page.model import Column, Page, Section, Table
 from flows.publish import BEGUN_NAME, Evaluated, publish, run_published, written_lines
 from flows.training_sets import open_training_set
 from models.evaluation.intervals import interval
 from storage.errors import StoreError
-from storage.runs import read_runs
+from storage.runs import find_run, read_runs
 from storage.schemas import RUNS
 from storage.store import Store
 
@@ -140,6 +141,73 @@ def test_killed_while_publishing_it_goes_on_as_the_same_run(
     point: str, store: Store, tmp_path: Path
 ) -> None:
     url, out = store.location.root, tmp_path / "out"
+    begun = killed(point, url, out)["run_id"]
+    assert len(read_runs(store)) == (0 if point == "row" else 1)
+    said = publish(evaluated(url, seconds=7.0), out)
+    assert said["run_id"] == begun and [run.run_id for run in read_runs(store)] == [begun]
+    assert_row_is_metrics(store, out)
+    assert not (out / BEGUN_NAME).exists()
+    # Another question in the same folder is another run.
+    (out / BEGUN_NAME).write_text(json.dumps({"run_id": begun, "asked": "something else"}))
+    assert publish(evaluated(url), out)["run_id"] != begun
+
+
+def changed(done: Evaluated, name: str) -> Evaluated:
+    if name == "datasets":
+        return replace(done, lineage={**done.lineage, "datasets": ["demo", "other"]})
+    return replace(done, metrics={**done.metrics, "a": 2.0})
+
+
+@pytest.mark.parametrize("what", ["scores", "datasets", "code"])
+def test_other_values_after_a_kill_are_another_run(
+    what: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, out = store.location.root, tmp_path / "out"
+    begun = killed("metrics", url, out)["run_id"]
+    done = evaluated(url)
+    if what == "code":
+        row = publishing._row
+        monkeypatch.setattr(publishing, "_row", lambda *a: replace(row(*a), code_commit="other"))
+    said = publish(done if what == "code" else changed(done, what), out)
+    assert said["run_id"] != begun and len(read_runs(store)) == 2
+    assert_row_is_metrics(store, out)
+
+
+def test_a_begun_run_whose_row_is_another_gets_a_new_id(store: Store, tmp_path: Path) -> None:
+    url, out = store.location.root, tmp_path / "out"
+    begun = killed("row", url, out)
+    other = publish(evaluated(url, 2.0), tmp_path / "other")["run_id"]
+    (out / BEGUN_NAME).write_text(json.dumps({**begun, "run_id": other}))
+    assert publish(evaluated(url), out)["run_id"] != other
+    assert_row_is_metrics(store, out)
+
+
+def test_without_an_artifact_the_evaluation_is_still_published(
+    done: Evaluated, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        assert (tmp_path / "out" / BEGUN_NAME).exists(), "a kill here would be a second run"
+        raise ConnectionError("the server\nis gone")
+
+    monkeypatch.setattr(publishing, "_in_flow_run", lambda: True)
+    monkeypatch.setattr("flows.evaluation_flow.add_artifact", fail)
+    said = publish(done, tmp_path / "out")
+    note = "Prefect has no artifact of this run: the server is gone"
+    assert said["store_row"] and written_lines(said)[1:] == [note]
+    assert not (tmp_path / "out" / BEGUN_NAME).exists() and len(read_runs(store)) == 1
+
+
+def assert_row_is_metrics(store: Store, out: Path) -> None:
+    told = json.loads((out / "metrics.json").read_text())
+    run = find_run(store, told["run_id"])
+    assert run is not None and told["store_row"] is True
+    for name in ("metrics", "config", "seconds", "code_version", "code_commit"):
+        assert told[name] == getattr(run, name), name
+    assert tuple(told["data"]["datasets"]) == run.datasets
+
+
+def killed(point: str, url: str, out: Path) -> dict:
+    """What `.publishing.json` says after a kill before the row, or before the metrics."""
     command = [sys.executable, str(VICTIM), url, str(out), point]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
@@ -147,14 +215,7 @@ def test_killed_while_publishing_it_goes_on_as_the_same_run(
     process.kill()
     process.communicate()
     assert not (out / "metrics.json").exists(), "only a whole run has metrics"
-    begun = json.loads((out / BEGUN_NAME).read_text())["run_id"]
-    assert len(read_runs(store)) == (0 if point == "row" else 1)
-    said = publish(evaluated(url), out)
-    assert said["run_id"] == begun and [run.run_id for run in read_runs(store)] == [begun]
-    assert not (out / BEGUN_NAME).exists()
-    # Another question in the same folder is another run.
-    (out / BEGUN_NAME).write_text(json.dumps({"run_id": begun, "asked": "something else"}))
-    assert publish(evaluated(url), out)["run_id"] != begun
+    return json.loads((out / BEGUN_NAME).read_text())
 
 
 # --- runs as a user sees them -------------------------------------------------------------------

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import evaluation_victim as victim
 import numpy as np
@@ -20,7 +21,9 @@ from models.evaluation.sample_cache import (
     Wanted,
     check_space,
     drawn_shards,
+    remove_partials,
     rows_of_plan,
+    rows_to_draw,
 )
 from models.generate.generation import BatchPlan
 from models.generate.sampling import SampleSettings
@@ -147,9 +150,55 @@ def test_a_checkpoints_name_makes_no_way_out_of_the_folder(drawing, tmp_path):
 
 
 def test_a_full_disk_is_told_before_anything_is_drawn(tmp_path):
-    check_space(tmp_path, 1000, 263)
-    with pytest.raises(ValueError, match=r"take 1052000000.0 GB, .* or --multimodality-texts 0"):
-        check_space(tmp_path, 10**15, 263)
+    check_space(tmp_path, 1000, 263, lambda: 0)
+    with pytest.raises(
+        ValueError, match=r"drawn take 1052000000.0 GB, .* or --multimodality-texts 0"
+    ):
+        check_space(tmp_path, 10**15, 263, lambda: 10**15)
+
+
+def test_only_files_that_will_be_read_save_space(drawing, monkeypatch):
+    rows, width = sum(LENGTHS), 263
+    assert rows_to_draw(drawing, WANTED) == rows
+    drawn(drawing)
+    assert rows_to_draw(drawing, WANTED) == 0
+    stale = dataclasses.replace(drawing, origin="1.1")  # another code's motions save nothing
+    assert rows_to_draw(stale, WANTED) == rows
+    sorted(drawing.folder.rglob("*.safetensors"))[0].unlink()
+    assert 0 < rows_to_draw(drawing, WANTED) < rows
+    free = SimpleNamespace(free=rows * width * 4 - 1)
+    monkeypatch.setattr(sample_cache, "disk_usage", lambda folder: free)
+    check_space(drawing.folder, rows, width, lambda: rows_to_draw(drawing, WANTED))
+    with pytest.raises(ValueError, match="still to be drawn take"):
+        check_space(drawing.folder, rows, width, lambda: rows_to_draw(stale, WANTED))
+
+
+def test_a_finished_evaluation_needs_no_space(tmp_path, monkeypatch):
+    first = victim.evaluate(tmp_path)
+    monkeypatch.setattr(sample_cache, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    again = victim.evaluate(tmp_path)
+    assert victim.scores(again) == victim.scores(first)
+    assert set(again.shards) == {"read"}
+
+
+def test_processes_write_beside_each_other_and_leave_nothing_half_written(drawing, monkeypatch):
+    """Two that draw one shard at a time write partial files of their own."""
+    names, replace = [], Path.replace
+
+    def kept(path: Path, target: Path) -> Path:
+        names.append(path.name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", kept)
+    for pid in (1, 2):
+        monkeypatch.setattr(sample_cache.os, "getpid", lambda pid=pid: pid)
+        drawn(dataclasses.replace(drawing, folder=drawing.folder / str(pid)))
+    assert len(set(names)) == len(names) == 6
+    left = drawing.folder / "1" / "tiny" / "x.9.partial"
+    left.write_bytes(b"half")
+    remove_partials(drawing.folder)
+    assert not left.exists()
+    assert len(list(drawing.folder.rglob("*.*"))) == 6
 
 
 def test_rows_of_a_plan_are_those_that_are_drawn():

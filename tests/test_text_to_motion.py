@@ -1,6 +1,8 @@
 """Text to motion, scored: what the rows share, what is never silent, what bad parts get told."""
 
 import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,17 +19,24 @@ from evaluation_parts import (
 )
 from tiny_generator import tiny_checkpoint
 
-from models.evaluation import sample_cache
+from flows.evaluation_page.text_section import text_sections
+from models.evaluation import sample_cache, scores
 from models.evaluation.checkpoint_scores import Task, wanted
 from models.evaluation.conduct import Conduct
-from models.evaluation.contestants import contestant, distinct_labels, texts_for_evaluator
+from models.evaluation.contestants import checkpoint_labels, contestant, texts_for_evaluator
 from models.evaluation.items import choose_items
 from models.evaluation.plan import EvaluationPlan, draw_replication
+from models.evaluation.provenance import imported_networks, networks_differ
 from models.evaluation.scores import SCORES
 from models.evaluation.text_to_motion import evaluate_text_to_motion
-from models.generate.generation import GeneratedMotion
+from models.generate.generation import BatchPlan, GeneratedMotion
+from models.generate.sampling import SampleSettings
+from models.matching.networks import MatchingSizes
 from pipeline.skeletons import HUMANML3D, KIT
 
+PAPER_PLAN = EvaluationPlan(
+    samples=14, pool=14, settings=SampleSettings(steps=1000, sampler="ddpm")
+)
 SMALL = dataclasses.replace(PLAN, multimodality_texts=0)
 
 
@@ -52,7 +61,9 @@ def test_every_row_has_every_score_once_a_replication(report):
     assert set(truth.scores) == set(SCORES) - {"multimodality"}
     for row in rows:
         assert set(row.scores) == set(SCORES)
-        assert {len(values) for values in values_of(row).values()} == {2}
+        found = values_of(row)
+        found.pop("foot_skating", None)  # unknown where no foot of the untrained network's stands
+        assert {len(values) for values in found.values()} == {2}
     assert [truth.scores[f].values for f in ("fid", "fid_upper", "fid_lower")] == [(0.0, 0.0)] * 3
     assert all(value.mean > 0 for value in report.chance.values())
 
@@ -123,6 +134,28 @@ def test_samples_that_are_the_ground_truth_score_as_it_does(items, monkeypatch):
     np.testing.assert_allclose(scene.motions[0][1], scene.motions[1][1], atol=1e-6)
 
 
+def test_drawn_motions_that_glide_have_no_skating_and_it_is_said(items, monkeypatch):
+    rows = np.array(items.items[0].rows)
+    rows[:, 1:] = 0.0
+    rows[:, 1], rows[:, 3] = 0.1, 0.9  # carried by 2 m/s, all joints where the root is
+
+    def gliding(_checkpoint, requests, _settings, **_rest):
+        for i, _ in enumerate(requests):
+            yield i, GeneratedMotion(rows.copy(), np.zeros(0))
+
+    monkeypatch.setattr(sample_cache, "drawn_motions", gliding)
+    found = evaluate_text_to_motion(items, texts_of(items), [entrant(items)], evaluators(), SMALL)
+    truth, row = found.rows
+    assert row.unstanding.values == (len(items), len(items))
+    assert len(items) > truth.unstanding.mean and truth.physical["foot_skating"].n == 1
+    assert "foot_skating" not in row.physical
+    assert row.physical["skating_ratio"].mean == 100.0
+    assert row.to_json()["motions_without_standing_foot"]["mean"] == len(items)
+    page = text_sections(found, HUMANML3D.fps)[1]
+    assert page.tables[0].note.endswith(f" {row.label} {len(items)}.")
+    assert page.tables[0].rows[1][1] is None and len(page.charts[0].points) == 1
+
+
 def test_scenes_play_different_captions_with_all_rows_in_metres(items, report):
     assert len(report.scenes) == len({scene.caption for scene in report.scenes}) == 6
     by_id = {item.motion_id: item for item in items.items}
@@ -161,6 +194,31 @@ def test_motions_are_cut_to_units_of_four_and_to_what_the_network_draws():
         np.testing.assert_array_equal(item.rows, motion.features[: len(item.rows)])
     assert "cut to 28 rows" in " ".join(items.warnings)
     assert choose_items(motions, HUMANML3D, PLAN).warnings == ()
+
+
+def with_rows(motion, rows: int):
+    """A motion of so many rows: its own, again and again."""
+    places = np.arange(rows) % len(motion.features)
+    joints = motion.joints[np.arange(rows + 1) % len(motion.joints)]
+    return dataclasses.replace(motion, joints=joints, features=motion.features[places])
+
+
+@pytest.mark.parametrize(("skeleton", "shortest"), [(HUMANML3D, 40), (KIT, 24)])
+def test_motions_that_the_published_loader_leaves_out_are_left_out_and_counted(skeleton, shortest):
+    motions = same_embeddings(captioned(10, skeleton))
+    for i, rows in enumerate((shortest - 1, shortest, 199, 200)):
+        motions[i] = with_rows(motions[i], rows)
+    items = choose_items(motions, skeleton, PLAN)
+    lengths = {item.motion_id: len(item.rows) for item in items.items}
+    assert (lengths["m001"], lengths["m002"], len(lengths)) == (shortest, 196, 8)
+    said = " | ".join(items.warnings)
+    for part in (
+        f"1 of 10 motions are left out, they are shorter than {shortest} rows, as published",
+        "they are longer than 199 rows, as published (--all-lengths keeps them): m003",
+    ):
+        assert part in said, said
+    everything = dataclasses.replace(PLAN, all_lengths=True)
+    assert len(choose_items(motions, skeleton, everything)) == 10
 
 
 def test_motions_that_cannot_be_scored_are_left_out_and_named():
@@ -212,7 +270,8 @@ def test_few_motions_give_warnings_with_numbers():
     said = " | ".join(report.warnings)
     for part in (
         "Diversity is the mean of 9 pairs instead of 300",
-        "FID, FID-L: biased upwards, since 9 motions give singular covariances, of rank 8 for 16",
+        "FID, FID-L: biased upwards, with n = 9 motions for 16 numbers of an embedding with "
+        "singular covariances (rank 8)",
         "no FID-U: there are no evaluators",
         "pools of 4 does not compare with pools of 32",
         "replications: 1 instead of 20",
@@ -224,8 +283,90 @@ def test_few_motions_give_warnings_with_numbers():
     assert set(report.to_json()["warnings"]) == set(report.warnings)
 
 
-def test_enough_motions_give_no_warning_of_a_singular_covariance(report):
-    assert "singular" not in " ".join(report.warnings)  # 14 motions, 12 numbers
+def test_fid_of_few_motions_is_called_biased_though_no_covariance_is_singular(items):
+    said = " ".join(biased(items, 12))
+    assert "FID, FID-U, FID-L: biased upwards, with n = 14 motions for 12 numbers" in said
+    assert "singular" not in said
+    assert "n = 14" in " ".join(biased(items, 2))
+    assert biased(items, 1) == []  # ten motions a number and more
+
+
+def biased(items, width: int) -> list[str]:
+    wide = {part: RandomEvaluator(part, width=width) for part in ("all", "upper", "lower")}
+    report = evaluate_text_to_motion(items, texts_of(items), [], wide, SMALL)
+    return [warning for warning in report.warnings if "biased" in warning]
+
+
+def test_halves_keep_a_motion_and_its_mirror_image_together():
+    motions = same_embeddings(captioned(16))
+    twins = [dataclasses.replace(m, motion_id=f"M{m.motion_id}") for m in motions]
+    items = choose_items([*motions[:12], *twins[:12], *motions[12:]], HUMANML3D, SMALL)
+    groups = items.originals
+    assert len(set(groups)) == 16
+    for number in range(20):
+        order = draw_replication(items.captions_of_each, SMALL, number).order
+        first, second = (order[places] for places in scores._halves(groups[order]))
+        assert sorted([*first, *second]) == list(range(28))
+        assert not set(groups[first]) & set(groups[second])
+        assert abs(len(first) - len(second)) <= 2
+    alone = choose_items(motions, HUMANML3D, SMALL).originals
+    assert [len(half) for half in scores._halves(alone)] == [8, 8]
+
+
+def test_too_few_motions_for_two_covariances_have_no_halves():
+    plan = dataclasses.replace(SMALL, pool=2, diversity_pairs=2)
+    items = items_of(3, plan)
+    report = evaluate_text_to_motion(items, texts_of(items), [], evaluators(), plan)
+    assert report.chance == {}
+
+
+# What the networks are
+
+
+def of_words(part: str, sizes: MatchingSizes, **about) -> RandomEvaluator:
+    class Imported(RandomEvaluator):
+        network = SimpleNamespace(sizes=sizes)
+
+        @property
+        def about(self) -> dict:
+            return about
+
+    return Imported(part, text_source="glove")
+
+
+def test_imported_files_are_never_called_the_published_networks():
+    file = "finest.tar, SHA-256 00ff"
+    good = of_words("all", MatchingSizes(), imported_from=file)
+    assert imported_networks({"all": good}) == {"all": file}
+    assert "imported from files that are not verified (all: " + file in networks_differ(
+        {"all": good}
+    )
+    for other in (
+        of_words("upper", MatchingSizes()),
+        of_words("upper", MatchingSizes(motion_hidden=512), imported_from=file),
+        RandomEvaluator("upper"),
+    ):
+        assert imported_networks({"all": good, "upper": other}) == {}
+        assert "not the published networks" in networks_differ({"all": good, "upper": other})
+
+
+def test_published_settings_still_say_in_what_they_differ(items):
+    """A report is read by people who look for one word: it never stands alone."""
+    report = evaluate_text_to_motion(items, texts_of(items), [], evaluators(), PAPER_PLAN)
+    limits = report.limits
+    assert limits.departures == (
+        "motions in a pool: 14 instead of 32",
+        "motions: at most 14 of the split",
+    )
+    said = next(w for w in report.warnings if "differs in" in w)
+    for part in ("a crop at random", "last, partial pool too", "not the published networks"):
+        assert part in said, part
+    others = dataclasses.replace(items, split="val")
+    report = evaluate_text_to_motion(others, texts_of(items), [], evaluators(), PAPER_PLAN)
+    assert "split: val instead of test" in report.limits.departures
+    how = Conduct(batches=BatchPlan(1, 1, bf16=True))
+    report = evaluate_text_to_motion(items, texts_of(items), [], evaluators(), PAPER_PLAN, how)
+    assert "numbers: bfloat16 instead of float32" in report.limits.departures
 
 
 def test_captions_that_repeat_in_a_pool_are_counted():
@@ -309,7 +450,10 @@ def test_a_checkpoint_gets_its_own_encoders_embeddings(items):
 
 
 def test_rows_have_names_of_their_own(items):
-    assert distinct_labels(["best", "other", "best"]) == ["best (1)", "other", "best (2)"]
+    folders = [Path("a/run/best"), Path("a/other"), Path("b/run/best"), Path("a/other")]
+    assert checkpoint_labels(folders[:2]) == ["run/best", "other"]
+    labels = ["a/run/best", "other (1)", "b/run/best", "other (2)"]
+    assert checkpoint_labels(folders) == labels
     with pytest.raises(ValueError, match="a name of its own"):
         evaluate_text_to_motion(
             items, texts_of(items), [entrant(items), entrant(items)], evaluators(), SMALL

@@ -19,6 +19,7 @@ def evaluate(
     samples: int | None = None,
     multimodality_texts: int | None = None,
     pool: int | None = None,
+    all_lengths: bool = False,
     quick: bool = False,
     mode: Literal["3d", "mixture"] = "3d",
     alpha: int = 300,
@@ -51,6 +52,8 @@ def evaluate(
         multimodality_texts: Captions drawn 30 times each for MultiModality, 0 for none; default:
             100, as published; with --quick 10.
         pool: Motions among which R-Precision looks for a caption's own; default: 32, as published.
+        all_lengths: Score motions of any length. Default: those of 40 to 199 rows (KIT-ML: 24 to
+            199), as published; the others are counted in a warning.
         quick: A first look: 3 replications, 128 motions, 10 steps, 10 texts for MultiModality. The
             report says that this is not the published protocol.
         mode: 3d; or mixture: 2D first, 3D from timestep --alpha on.
@@ -82,6 +85,7 @@ def evaluate(
     count = base.settings.steps if steps is None else steps
     plan = replace(
         base,
+        all_lengths=all_lengths,
         seed=seed,
         settings=SampleSettings(mode, alpha, guidance, count, sampler or default_sampler(count)),
         **{name: value for name, value in given.items() if value is not None},

@@ -24,6 +24,7 @@ def ablation(
     samples: int | None = None,
     replications: int = 3,
     pool: int = 32,
+    all_lengths: bool = False,
     sampling_steps: int = 20,
     guidance: float = 2.5,
     device: str = "auto",
@@ -51,6 +52,8 @@ def ablation(
         samples: Score on at most so many motions of the test split; default: all.
         replications: How often each run's motions are drawn anew.
         pool: Motions among which R-Precision looks for a caption's own.
+        all_lengths: Score motions of any length. Default: those of 40 to 199 rows (KIT-ML: 24 to
+            199), as published; the others are counted in a warning.
         sampling_steps: Denoising steps of a drawn motion, 1 to 1000.
         guidance: How much the text is stressed: 1 is none, 0 ignores the text.
         device: auto, cpu, cuda or cuda:N. Training takes the first GPU, or with cpu none.
@@ -67,6 +70,7 @@ def ablation(
         replications=replications,
         samples=samples,
         pool=pool,
+        all_lengths=all_lengths,
         multimodality_texts=0,
         settings=SampleSettings(guidance=guidance, steps=sampling_steps, sampler=sampler),
     )

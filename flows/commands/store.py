@@ -18,7 +18,7 @@ def ls(
     runs: bool = False,
     json: bool = False,
 ) -> Outcome:
-    """List what is in a store: videos, or motions; what failed and why; or the runs that read it.
+    """List what is in a store: videos, or motions; what failed and why; or what measured it.
 
     Args:
         store: The store, or `STORE@VERSION`.
@@ -27,7 +27,7 @@ def ls(
         reason: Only this reason code, e.g. no_person.
         action: Only this action class, e.g. YoYo.
         motions: List motions instead of videos.
-        runs: List runs that read the store, newest first (of `STORE@VERSION`: that version).
+        runs: List evaluations that read the store, newest first (of `STORE@VERSION`: that version).
         json: Print one JSON object on stdout instead of text.
     """
     from flows.listing import list_runs, list_store  # noqa: PLC0415

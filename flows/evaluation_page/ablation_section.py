@@ -14,6 +14,7 @@ from models.evaluation.ablation_rows import (
     PAPER_SCORES,
     PAPER_SOURCE,
     ROWS,
+    UNKNOWN_CODE,
     run_name,
 )
 from models.evaluation.intervals import Interval
@@ -34,6 +35,8 @@ class TrainedHow:
     steps: int
     batch_size: int
     stage_2: bool
+    code: tuple[str, ...]
+    """Version and commit of the code that trained, each that differs."""
 
 
 def ablation_page(
@@ -104,8 +107,9 @@ def orderings(report: AblationReport) -> tuple[Table, ...]:
     )
     note = (
         "A gain is positive where the claim is right. It holds, or does not, where "
-        "the 95 % interval of the difference (Welch's, over seeds) leaves out 0; of twenty true "
-        "zeros one is left out by chance."
+        "the 95 % interval of the difference (Welch's, over seeds) leaves out 0. Each is judged "
+        "alone, without a correction for their number: of twenty true zeros one is left out by "
+        "chance."
     )
     if not rows:
         return ()
@@ -128,10 +132,21 @@ def _verdicts(report: AblationReport) -> list[str]:
         return ["No claim of the paper has both of its rows here."]
     lines = [
         f"Of {len(judged)} orderings (claims times scores) {counts['holds']} hold here, "
-        f"{counts['does not hold']} do not, {counts['undecided']} are undecided."
+        f"{counts['does not hold']} do not, {counts['undecided']} are undecided.",
+        f"Decided: {_decided(report)}.",
     ]
     turned = [each for each in judged if each.verdict == "does not hold"]
     return [*lines, *(f"Does not hold by {SCORES[e.score].label}: {e.claim}." for e in turned)]
+
+
+def _decided(report: AblationReport) -> str:
+    """How many verdicts there are, beside how many chance alone would give."""
+    if not report.judged:
+        return "no claim has both of its rows here"
+    return (
+        f"{report.decided} of {len(report.judged)}, where chance alone would decide about "
+        f"{report.decided_by_chance:.2g} ({report.tested} tested at 5 % each, uncorrected)"
+    )
 
 
 def _judged_row(judged: Judged) -> tuple[Value, ...]:
@@ -276,6 +291,8 @@ def _facts(
     return (
         ("training", f"preset {how.preset}, {how.steps} steps of {how.batch_size} clips: {stages}"),
         ("seeds", _seeds(report)),
+        ("orderings decided", _decided(report)),
+        ("trained by code", "; ".join(how.code)),
         ("what a seed draws", "weights, order, noise, and which half keeps its 3D"),
         ("intervals", "95 %: Student's t over the seeds; ground truth: over the replications"),
         (
@@ -298,6 +315,9 @@ def _warnings(report: AblationReport, how: TrainedHow) -> tuple[str, ...]:
     ]
     if report.fewest_seeds == 1:
         out.append("a single seed says nothing of chance: no ordering is decided")
+    elif report.tested < len(report.judged):
+        out.append("where no score differs between seeds nothing is known of chance: undecided")
+    out.extend(_code_warnings(how.code))
     crops = {outcome.share.windows for outcome in report.rows}
     if len(crops) > 1:
         out.append(f"not all rows have motions for the same crops: {' or '.join(map(str, crops))}")
@@ -310,3 +330,14 @@ def _warnings(report: AblationReport, how: TrainedHow) -> tuple[str, ...]:
             f"not trained: {', '.join(absent)}; {len(left)} of {len(CLAIMS)} claims unjudged"
         )
     return tuple(out)
+
+
+def _code_warnings(codes: tuple[str, ...]) -> list[str]:
+    """What keeps one from saying that the rows differ in their options alone."""
+    if any(code == UNKNOWN_CODE or code.endswith("-dirty") for code in codes):
+        return ["not every training names its code: rows may differ by more than their options"]
+    if len(codes) > 1:
+        return [
+            f"trained by different code ({'; '.join(codes)}): rows may differ by more than options"
+        ]
+    return []

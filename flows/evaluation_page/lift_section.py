@@ -4,9 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from flows.evaluation_page.model import Chart, Clip, Column, Scene, Section, Table
 from models.lifting.lift_examples import LiftExample
+from models.lifting.lift_intervals import HOW
 from models.lifting.lift_report import CROSSDIFF, MEAN_POSE, LiftReport, MethodReport
 from models.lifting.lift_tables import Table as LiftTable
-from models.lifting.lift_tables import hidden_table, overall_table, seen_table, whole_tables
+from models.lifting.lift_tables import (
+    hidden_table,
+    interval_table,
+    overall_table,
+    seen_table,
+    whole_tables,
+)
 from models.lifting.lift_tally import ERROR_FIGURES, Errors
 
 CHARTED = ("mpjpe_mm", "pa_mpjpe_mm")
@@ -23,7 +30,12 @@ def lift_sections(
         examples: Motions to look at.
         fps: Of the motions.
     """
-    first = (overall_table(report), seen_table(report), hidden_table(report))
+    first = (
+        overall_table(report),
+        interval_table(report),
+        seen_table(report),
+        hidden_table(report),
+    )
     return (
         Section(
             "errors",
@@ -108,6 +120,7 @@ def known_facts(report: LiftReport) -> list[tuple[str, str]]:
         ("motions", f"n = {report.motions}, mirrored ones left out"),
         ("frames", f"{report.frames}, each seen once per view"),
         ("views", f"{views} degrees"),
+        ("intervals", HOW),
     ]
     if report.noise is not None:
         noise = report.noise

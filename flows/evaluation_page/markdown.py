@@ -29,7 +29,7 @@ def page_markdown(page: Page, report: Path) -> str:
 
 
 def table_markdown(table: Table) -> list[str]:
-    """One table; the best row of a column in bold."""
+    """One table; the best of a column, and those whose interval overlaps it, in bold."""
     columns = table.columns
     best = [best_rows(table, number) for number in range(len(columns))]
     out = [f"**{_safe(table.title)}**", ""]

@@ -17,7 +17,7 @@ class Column:
     label: str
     unit: str = ""
     better: Literal["higher", "lower", ""] = ""
-    """Which way is good; the page marks the best row."""
+    """Which way is good; the page marks the best row and those whose interval overlaps it."""
     meaning: str = ""
     """One sentence, shown on demand."""
     digits: int = 3

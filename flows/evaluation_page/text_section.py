@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from flows.evaluation_page.model import Chart, Clip, Column, Page, Scene, Section, Table, Value
 from models.evaluation.intervals import Interval
 from models.evaluation.paper_figures import PAPER
-from models.evaluation.plan import LONGEST_ROWS, departures
 from models.evaluation.scores import SCORES
 from models.evaluation.text_to_motion_report import Row, TextToMotionReport
+from models.matching.networks import MOST_ROWS
 from pipeline.plausibility import FIGURES
+from pipeline.skeletons import SKELETONS
 
 GROUND_TRUTH_ROWS = frozenset({0})
 
@@ -63,7 +64,6 @@ def text_facts(report: TextToMotionReport, told: Told) -> tuple[tuple[str, str],
     plan, limits, settings = report.plan, report.limits, report.plan.settings
     mixture = f" from t = {settings.alpha} on" if settings.mode == "mixture" else ""
     version = "none: a plain file" if told.table_version is None else str(told.table_version)
-    halves = ", ".join(f"{SCORES[n].label} {value}" for n, value in report.chance.items())
     return (
         ("protocol", _protocol(report, told)),
         ("data", told.data),
@@ -83,17 +83,14 @@ def text_facts(report: TextToMotionReport, told: Told) -> tuple[tuple[str, str],
         ("last batch", _last_batch(report)),
         ("Diversity", f"{min(plan.diversity_pairs, limits.motions)} pairs"),
         ("MultiModality", _multimodality(report)),
-        (
-            "lengths",
-            f"as the ground truth's, cut to a multiple of 4 rows, at most {LONGEST_ROWS}",
-        ),
+        ("lengths", _lengths(report)),
         ("sampler", f"{settings.sampler}, {settings.steps} steps"),
         ("mode", f"{settings.mode}{mixture}"),
         ("guidance", f"{settings.guidance:g}"),
         ("evaluators", "; ".join(f"{p}: {i}" for p, i in report.evaluator_ids.items())),
         ("text of the evaluators", _text_source(report)),
         ("checkpoints", "; ".join(row.checkpoint_id for row in report.rows[1:])),
-        ("FID of the ground truth's halves", f"{halves} (half the motions each)"),
+        ("FID of the ground truth's halves", _halves(report)),
         ("device", f"{told.device}, {'bfloat16' if told.bf16 else 'float32'}"),
         ("code", f"{told.code_version} {told.code}".strip()),
     )
@@ -116,7 +113,32 @@ def score_lines(report: TextToMotionReport) -> list[str]:
 def _protocol(report: TextToMotionReport, told: Told) -> str:
     if told.quick:
         return "quick: not the published one"
-    return "not the published one, see the warnings" if departures(report.plan) else "published"
+    if report.limits.departures:
+        return "not the published one, see the warnings"
+    return f"published settings; differs in: {'; '.join(report.limits.differs)}"
+
+
+def _lengths(report: TextToMotionReport) -> str:
+    shortest, longest = SKELETONS[report.skeleton].clip_rows
+    which = (
+        "motions of any length (--all-lengths)"
+        if report.plan.all_lengths
+        else f"motions of {shortest} to {longest} rows (frames less one)"
+    )
+    return (
+        f"{which}; drawn as long as the ground truth's, cut to a multiple of 4 rows, at most "
+        f"{MOST_ROWS}: of a clip of 200 frames {MOST_ROWS} rows count"
+    )
+
+
+def _halves(report: TextToMotionReport) -> str:
+    if not report.chance:
+        return "unknown: too few motions"
+    values = ", ".join(f"{SCORES[n].label} {value}" for n, value in report.chance.items())
+    return (
+        f"{values}; two halves of n/2 motions each, a motion and its mirror image in the same one: "
+        "at equal n chance gives about half of it"
+    )
 
 
 def _quick(told: Told) -> tuple[str, ...]:
@@ -148,10 +170,11 @@ def _multimodality(report: TextToMotionReport) -> str:
 
 
 def _text_source(report: TextToMotionReport) -> str:
-    if report.published_networks:
-        return "glove: words and parts of speech, the published networks"
+    if report.imported_networks:
+        files = "; ".join(f"{part}: {file}" for part, file in report.imported_networks.items())
+        return f"glove: words and parts of speech; networks imported, not verified ({files})"
     if report.text_source == "glove":
-        return "glove: words and parts of speech; networks trained here, not the published ones"
+        return "glove: words and parts of speech; not the published networks"
     return (
         f"offline text encoder {report.text_source}: not comparable with published scores, and "
         "not to be mixed with them"
@@ -179,19 +202,21 @@ def _scores(report: TextToMotionReport) -> Section:
 
 
 def _paper(report: TextToMotionReport) -> tuple[Table, ...]:
-    """The paper's figures, only where they were measured with the same networks as ours."""
+    """The paper's figures, only where our networks may be those that they were measured with."""
     known = PAPER.get(report.skeleton, {})
-    if not report.published_networks or not known:
+    if not report.imported_networks or not known:
         return ()
     names = [name for name in SCORES if any(name in figures for figures in known.values())]
     columns = [Column(SCORES[n].label) for n in names]
     rows = [_cells(method, figures, names) for method, figures in known.items()]
     return (
         Table(
-            "As the paper prints them",
+            "As the paper prints them; our evaluators are imported and not verified",
             (Column("method"), *columns),
             tuple(rows),
-            note="On the licensed data sets, with these evaluators; comparable only on those data.",
+            note="On the licensed data sets, with the published networks. They compare only on "
+            "those data, and where the imported files are the published ones "
+            f"({'; '.join(report.imported_networks.values())}).",
         ),
     )
 
@@ -209,19 +234,29 @@ def _physical(report: TextToMotionReport) -> Section:
             _cells(truth.label, once, list(FIGURES)),
             *(_cells(row.label, row.physical, list(FIGURES)) for row in others),
         ),
-        note="Real motion has no zeros: the ground truth's figures are what to come near.",
+        note="Real motion has no zeros: the ground truth's figures are what to come near."
+        f"{_unstanding(report)}",
         unranked=GROUND_TRUTH_ROWS,
     )
     charts = tuple(
         Chart(
             figure.label,
             figure.unit,
-            tuple((row.label, row.physical[name]) for row in report.rows),
+            tuple((row.label, row.physical[name]) for row in report.rows if name in row.physical),
             note=figure.meaning,
         )
         for name, figure in FIGURES.items()
     )
     return Section("physical", "Physical plausibility", tables=(table,), charts=charts)
+
+
+def _unstanding(report: TextToMotionReport) -> str:
+    """Over how many motions the mean skating is not."""
+    known = [(row.label, row.unstanding) for row in report.rows if row.unstanding is not None]
+    without = [f"{label} {count.mean:g}" for label, count in known if any(count.values)]
+    if not without:
+        return ""
+    return f" Motions in which no foot stands, left out of skating: {', '.join(without)}."
 
 
 def _motions(report: TextToMotionReport, fps: float) -> Section:

@@ -78,7 +78,9 @@ def is_numeric(table: Table, column: int) -> bool:
 
 
 def best_rows(table: Table, column: int) -> frozenset[int]:
-    """Rows that are best in a column: all that share the best value as it is written.
+    """Rows that are best in a column, and those that may be.
+
+    The best share the best value as it is written; others' intervals overlap that of a best row.
 
     None where nothing says which way is good, or where fewer than two rows compete.
     """
@@ -89,7 +91,16 @@ def best_rows(table: Table, column: int) -> frozenset[int]:
         return frozenset()
     best = max(known.values()) if spec.better == "higher" else min(known.values())
     written = _fixed(best, spec.digits)
-    return frozenset(n for n, value in known.items() if _fixed(value, spec.digits) == written)
+    leading = [n for n, value in known.items() if _fixed(value, spec.digits) == written]
+    ends = {n: _ends(table.rows[n][column], value) for n, value in known.items()}
+    low, high = min(ends[n][0] for n in leading), max(ends[n][1] for n in leading)
+    near = [n for n, (first, last) in ends.items() if first <= high and last >= low]
+    return frozenset((*leading, *near))
+
+
+def _ends(cell: Value, value: float) -> tuple[float, float]:
+    """Of its interval; the value itself where it has none."""
+    return cell.ends if isinstance(cell, Interval) else (value, value)
 
 
 def heading(column: Column) -> str:

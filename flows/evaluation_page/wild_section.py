@@ -11,8 +11,12 @@ from pipeline.plausibility import Figure
 ALL = "all"
 DIGITS = {REPROJECTION: 4, "foot_skating": 3, "bone_variation": 2}
 """Behind the point; one for the others."""
+COUNTS = (Column("motions"), Column("videos", meaning="That the motions come from."))
 CHARTED = (REPROJECTION, "foot_skating", "jitter")
-OVER_MOTIONS = "Means over motions, each counting once; 95 % intervals over motions."
+OVER_VIDEOS = (
+    "Means over videos, each counting once with the mean of its motions: clips of one video are no "
+    "independent measurements. 95 %: Student's t over videos; of one video there is no interval."
+)
 
 
 def wild_sections(
@@ -57,7 +61,7 @@ def wild_lines(report: WildReport) -> list[str]:
         f"({_percent(coverage)}; of the chosen persons' {_percent(chosen)})",
     ]
     for row in (*(r for r in report.labels if not r.group), *report.changes):
-        lines += ["", f"{row.maker}, {row.motions} motions"]
+        lines += ["", f"{row.maker}, {row.motions} motions of {row.videos} videos"]
         for name, score in row.scores.items():
             figure = WILD_FIGURES[name]
             lines.append(f"  {_heading(figure):32} {score}")
@@ -85,27 +89,32 @@ def _overall(report: WildReport) -> Table:
     rows = [row for row in report.labels if not row.group]
     return Table(
         "All motions",
-        (Column("labels"), Column("motions"), *_figure_columns(ranked=True)),
-        tuple((row.maker, row.motions, *_scores(row)) for row in rows),
-        note=OVER_MOTIONS,
+        (Column("labels"), *COUNTS, *_figure_columns(ranked=True)),
+        tuple((row.maker, row.motions, row.videos, *_scores(row)) for row in rows),
+        note=OVER_VIDEOS,
     )
 
 
 def _changes(report: WildReport) -> tuple[Table, ...]:
     if not report.changes:
         return ()
-    rows = tuple((row.maker, row.motions, *_scores(row)) for row in report.changes)
-    columns = (Column("difference"), Column("motions"), *_figure_columns(ranked=False))
-    note = "Motion by motion: below 0 is better, and sure where the interval excludes 0."
+    rows = tuple((row.maker, row.motions, row.videos, *_scores(row)) for row in report.changes)
+    columns = (Column("difference"), *COUNTS, *_figure_columns(ranked=False))
+    note = (
+        "Motion by motion, then means over videos: below 0 is better, and sure where the interval "
+        "excludes 0."
+    )
     return (Table("Change against the stored labels", columns, rows, note),)
 
 
 def _by_class(report: WildReport) -> Table:
     rows = tuple(
-        (row.group, row.maker, row.motions, *_scores(row)) for row in report.labels if row.group
+        (row.group, row.maker, row.motions, row.videos, *_scores(row))
+        for row in report.labels
+        if row.group
     )
-    columns = (Column("class"), Column("labels"), Column("motions"))
-    return Table("By class", (*columns, *_figure_columns(ranked=False)), rows, OVER_MOTIONS)
+    columns = (Column("class"), Column("labels"), *COUNTS)
+    return Table("By class", (*columns, *_figure_columns(ranked=False)), rows, OVER_VIDEOS)
 
 
 def _scores(row: LabelRow) -> tuple[Value, ...]:

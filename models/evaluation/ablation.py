@@ -7,7 +7,7 @@ from typing import Any, Literal
 from models.evaluation.ablation_rows import CLAIM_SCORES, CLAIMS, ROWS, Claim, RowKey
 from models.evaluation.intervals import Interval
 from models.evaluation.scores import SCORES
-from models.evaluation.seeds import Difference, difference, over_seeds
+from models.evaluation.seeds import COVERED, Difference, difference, over_seeds
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 
@@ -92,6 +92,24 @@ class AblationReport:
         return judge(self.rows)
 
     @property
+    def tested(self) -> int:
+        """Orderings whose spread over seeds is known: the others cannot be decided."""
+        return sum(each.here.half_width is not None for each in self.judged)
+
+    @property
+    def decided(self) -> int:
+        """Orderings that hold, or do not."""
+        return sum(each.verdict != "undecided" for each in self.judged)
+
+    @property
+    def decided_by_chance(self) -> float:
+        """How many orderings would be decided, were no row different from another.
+
+        Each is tested alone at 5 %: nothing corrects for their number.
+        """
+        return self.tested * (1.0 - COVERED)
+
+    @property
     def fewest_seeds(self) -> int:
         """Of any row."""
         return min(len(outcome.runs) for outcome in self.rows)
@@ -102,6 +120,12 @@ class AblationReport:
             "rows": [_row_json(outcome) for outcome in self.rows],
             "ground_truth": {name: value.to_json() for name, value in self.ground_truth.items()},
             "claims": [_judged_json(judged) for judged in self.judged],
+            "verdicts": {
+                "claims": len(self.judged),
+                "tested": self.tested,
+                "decided": self.decided,
+                "decided_by_chance": self.decided_by_chance,
+            },
         }
 
 
@@ -109,7 +133,7 @@ def judge(rows: Sequence[RowOutcome]) -> tuple[Judged, ...]:
     """Every claim of the paper both of whose rows are there, by each of `CLAIM_SCORES`.
 
     A claim holds, or does not, where the 95 % interval of the difference between the two rows'
-    means over seeds leaves out 0; else, and with a single seed, it is undecided.
+    means over seeds leaves out 0; else, and where no spread is known, it is undecided.
     """
     known = {outcome.row: outcome for outcome in rows}
     there = [claim for claim in CLAIMS if claim.better in known and claim.worse in known]

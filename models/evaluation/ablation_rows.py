@@ -63,6 +63,8 @@ OBJECTIVE: Mapping[str, Any] = MappingProxyType(
 """Fields of `TrainConfig` that every row trains with, whatever the preset says: the paper's plain
 objective. A preset's mixed motions read the 3D that some rows hide, and its extra lifting steps
 take samples from rows that have no lift."""
+UNKNOWN_CODE = "unknown"
+"""Stands where a training does not say which code made it."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,12 @@ from models.generate.generation import BatchPlan, MotionRequest, device_of, nois
 from models.matching.body_parts import Part
 from models.matching.evaluator import Evaluator
 from pipeline.arrays import Float32
-from pipeline.plausibility import Plausibility, mean_plausibility, plausibility
+from pipeline.plausibility import (
+    Plausibility,
+    count_unstanding,
+    mean_plausibility,
+    plausibility,
+)
 from pipeline.representation3d import recover_joints
 from pipeline.skeletons import Skeleton
 
@@ -46,6 +51,8 @@ class Found:
     scores: list[dict[str, float]] = field(default_factory=list)
     physical: list[Plausibility] = field(default_factory=list)
     """Means over the motions."""
+    unstanding: list[int] = field(default_factory=list)
+    """Motions in which no foot stands."""
     shown: dict[int, Float32] = field(default_factory=dict)
     """(T, D3) by item."""
     shards: Counter[str] = field(default_factory=Counter)
@@ -66,8 +73,7 @@ def score_checkpoint(entry: Contestant, task: Task, how: Conduct, clock: StageCl
         OSError: Motions cannot be kept.
     """
     found = Found()
-    batches = how.batches or BatchPlan.for_device(device_of(entry.checkpoint))
-    drawing = Drawing(entry.checkpoint, task.plan.settings, batches, how.folder, how.origin)
+    drawing = drawing_of(entry, task, how)
     with how.counter(_steps(task), f"draw {entry.label}", "step") as bar:
         work = _Work(entry, task, drawing, found, clock, how.say, bar)
         for draw in task.draws:
@@ -77,6 +83,12 @@ def score_checkpoint(entry: Contestant, task: Task, how: Conduct, clock: StageCl
                 found.scores.append(scores_of(embedded, task.known, draw, task.plan))
             found.physical.append(physical)
     return found
+
+
+def drawing_of(entry: Contestant, task: Task, how: Conduct) -> Drawing:
+    """Who draws, how, and where the motions are kept."""
+    batches = how.batches or BatchPlan.for_device(device_of(entry.checkpoint))
+    return Drawing(entry.checkpoint, task.plan.settings, batches, how.folder, how.origin)
 
 
 def wanted(task: Task, entry: Contestant, draw: Replication, item: int, copy: int) -> Wanted:
@@ -135,6 +147,7 @@ class _Work:
             if draw.number == 0:
                 pairs = zip(shard.places, shard.features, strict=True)
                 self.found.shown.update((i, rows) for i, rows in pairs if i in task.shown)
+        self.found.unstanding.append(count_unstanding(figures))
         # In the items' order, so that no sum hangs on how motions were put into shards.
         order = np.argsort(places)
         motions = {

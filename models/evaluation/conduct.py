@@ -36,7 +36,7 @@ class Conduct:
     folder: Path | None = None
     """Where drawn motions are kept, so that a killed run goes on; None keeps nothing."""
     origin: str = ""
-    """Version of the code: motions that another one drew are drawn again."""
+    """Version and commit of the code: motions that another one drew are drawn again."""
     counter: Callable[[int, str, str], AbstractContextManager[Bar]] = _no_counter
     """(total, what, unit) -> a bar."""
     say: Callable[[str], object] = lambda line: None

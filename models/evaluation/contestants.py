@@ -18,6 +18,9 @@ from models.text.text_encoder import (
 from pipeline.arrays import Float32
 from pipeline.skeletons import Skeleton
 
+RUN_CHECKPOINTS = ("best", "last")
+"""What `crossdiff train` calls the checkpoints in the folder of a run."""
+
 
 @dataclass(frozen=True)
 class Contestant:
@@ -66,16 +69,45 @@ def _encoder(
     return encoder_for_checkpoint(checkpoint, None if packaged else text_encoder).encode
 
 
-def distinct_labels(names: Sequence[str]) -> list[str]:
-    """The names, each repeated one with its number: two runs' `best` folders stay apart."""
+def checkpoint_labels(folders: Sequence[Path]) -> list[str]:
+    """Names of checkpoint folders for tables: as much of each path's end as tells them apart.
+
+    Training calls its checkpoints `best` and `last`, so that these have their run's name too. The
+    same folder given twice is counted.
+    """
+    parts = [folder.resolve().parts for folder in folders]
+    lengths = [2 if names[-1] in RUN_CHECKPOINTS else 1 for names in parts]
+    while True:
+        labels = ["/".join(names[-length:]) for names, length in zip(parts, lengths, strict=True)]
+        longer = [
+            length + 1 if _doubled(i, labels, parts) and length < len(parts[i]) else length
+            for i, length in enumerate(lengths)
+        ]
+        if longer == lengths:
+            break
+        lengths = longer
     return [
-        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
-        for i, name in enumerate(names)
+        label if labels.count(label) == 1 else f"{label} ({labels[: i + 1].count(label)})"
+        for i, label in enumerate(labels)
     ]
 
 
-def same_skeleton(data: Skeleton, other: Skeleton, what: str) -> None:
+def _doubled(place: int, labels: Sequence[str], parts: Sequence[tuple[str, ...]]) -> bool:
+    """Whether another folder has the same label."""
+    same = (i for i, label in enumerate(labels) if label == labels[place])
+    return any(parts[i] != parts[place] for i in same)
+
+
+def same_skeleton(
+    data: Skeleton, other: Skeleton, what: str, instead: str = "choose one of that skeleton"
+) -> None:
     """Check that something is made for the data's skeleton.
+
+    Args:
+        data: The data's skeleton.
+        other: The other's.
+        what: Its name.
+        instead: What to do about it.
 
     Raises:
         ValueError: It is not.
@@ -83,7 +115,7 @@ def same_skeleton(data: Skeleton, other: Skeleton, what: str) -> None:
     if data != other:
         raise ValueError(
             f"{what} is made for {other.name} ({other.dim3} numbers a row), the data are "
-            f"{data.name} ({data.dim3}): choose one of that skeleton, or other data"
+            f"{data.name} ({data.dim3}): {instead}, or other data"
         )
 
 
@@ -100,7 +132,13 @@ def texts_for_evaluator(
     Raises:
         ValueError: Another skeleton, or the data cannot feed the evaluator.
     """
-    same_skeleton(items.skeleton, evaluator.skeleton, f"evaluator {evaluator.evaluator_id}")
+    same_skeleton(
+        items.skeleton,
+        evaluator.skeleton,
+        f"evaluator {evaluator.evaluator_id}",
+        f"make evaluators for {items.skeleton.name} with `crossdiff evaluator train` and name them "
+        "with --evaluators",
+    )
     captions, source = items.captions, evaluator.text_source
     if source == GLOVE:
         without = sum(not caption.tokens for caption in captions)

@@ -26,6 +26,12 @@ class Interval:
         """Replications."""
         return len(self.values)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest value of the interval; the mean alone where nothing is known of it."""
+        half = self.half_width or 0.0
+        return self.mean - half, self.mean + half
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {

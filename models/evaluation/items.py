@@ -7,9 +7,11 @@ import numpy as np
 
 from models.data.motion import Motion
 from models.data.training_data import features_of
-from models.evaluation.plan import LONGEST_ROWS, UNIT_ROWS, EvaluationPlan, chosen_subset
-from models.matching.text_inputs import CaptionText
+from models.evaluation.plan import EvaluationPlan, chosen_subset
+from models.matching.networks import MOST_ROWS, UNIT_ROWS
+from models.matching.text_inputs import CaptionText, captions_of
 from pipeline.arrays import Float32, Int64
+from pipeline.motion_folder import MIRROR_PREFIX
 from pipeline.skeletons import Skeleton
 
 NAMED = 3
@@ -34,6 +36,8 @@ class Items:
     skeleton: Skeleton
     in_split: int
     """Motions of the split."""
+    split: str
+    """Its name."""
     warnings: tuple[str, ...]
     """What was left out, and why."""
 
@@ -52,6 +56,12 @@ class Items:
         return np.cumsum(counts) - counts
 
     @property
+    def originals(self) -> Int64:
+        """(N,) equal numbers for a motion and its mirror image."""
+        names = [item.motion_id.removeprefix(MIRROR_PREFIX) for item in self.items]
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+    @property
     def captions(self) -> list[CaptionText]:
         """All captions, motion by motion."""
         return [caption for item in self.items for caption in item.captions]
@@ -67,7 +77,7 @@ def choose_items(
     skeleton: Skeleton,
     plan: EvaluationPlan,
     *,
-    longest: int = LONGEST_ROWS,
+    longest: int = MOST_ROWS,
     split: str = "test",
 ) -> Items:
     """The motions of a split that can be scored; what cannot is left out with a warning.
@@ -86,17 +96,18 @@ def choose_items(
         raise ValueError(
             f"the split {split} has no motion: choose another with --split train, val or test"
         )
-    limit = min(longest, LONGEST_ROWS) // UNIT_ROWS * UNIT_ROWS
+    limit = min(longest, MOST_ROWS) // UNIT_ROWS * UNIT_ROWS
     reasons: dict[str, list[str]] = {}
     kept = []
     for index in range(len(motions)):
         motion = motions[index]
-        rows = _rows(motion, skeleton, limit)
-        reason = _unfit(motion, rows)
+        whole = _whole(motion, skeleton)
+        reason = _unfit(motion, whole) or _unpublished(len(whole), skeleton, plan)
         if reason:
             reasons.setdefault(reason, []).append(motion.motion_id)
         else:
-            kept.append(Item(motion.motion_id, rows, _captions(motion)))
+            rows = whole[: min(limit, len(whole) // UNIT_ROWS * UNIT_ROWS)]
+            kept.append(Item(motion.motion_id, rows, captions_of(motion)))
     _refuse(kept, reasons, split, plan)
     left_out = [
         f"{len(ids)} of {len(motions)} motions are left out, {reason}: {_named(ids)}"
@@ -104,13 +115,21 @@ def choose_items(
     ]
     chosen = tuple(kept[i] for i in chosen_subset(len(kept), plan))
     cut = _cut_warning(motions, chosen, limit)
-    return Items(chosen, skeleton, len(motions), (*left_out, *cut))
+    return Items(chosen, skeleton, len(motions), split, (*left_out, *cut))
 
 
-def _rows(motion: Motion, skeleton: Skeleton, limit: int) -> Float32:
+def _whole(motion: Motion, skeleton: Skeleton) -> Float32:
     known = motion.has_3d and motion.view is None
-    rows = features_of(motion, skeleton) if known else np.zeros((0, skeleton.dim3), np.float32)
-    return rows[: min(limit, len(rows) // UNIT_ROWS * UNIT_ROWS)]
+    return features_of(motion, skeleton) if known else np.zeros((0, skeleton.dim3), np.float32)
+
+
+def _unpublished(rows: int, skeleton: Skeleton, plan: EvaluationPlan) -> str:
+    """Why the data set's published loader leaves a motion out; empty where it does not."""
+    shortest, longest = skeleton.clip_rows
+    if plan.all_lengths or shortest <= rows <= longest:
+        return ""
+    than = f"shorter than {shortest}" if rows < shortest else f"longer than {longest}"
+    return f"they are {than} rows, as published (--all-lengths keeps them)"
 
 
 def _unfit(motion: Motion, rows: Float32) -> str:
@@ -119,7 +138,7 @@ def _unfit(motion: Motion, rows: Float32) -> str:
         return "their 3D is not measured (labelled video)"
     if not motion.captions:
         return "they have no caption"
-    if not len(rows):
+    if len(rows) < UNIT_ROWS:
         return f"they are shorter than {UNIT_ROWS} rows"
     if not np.isfinite(rows).all():
         return "their features are not finite"
@@ -151,20 +170,11 @@ def _named(ids: Sequence[str]) -> str:
 def _cut_warning(motions: Sequence[Motion], chosen: Sequence[Item], limit: int) -> tuple[str, ...]:
     """Only a network's own limit is worth a word: 196 rows are the protocol's."""
     at_limit = sum(len(item.rows) == limit for item in chosen)
-    if limit == LONGEST_ROWS or not at_limit:
+    if limit == MOST_ROWS or not at_limit:
         return ()
     return (
         f"motions are cut to {limit} rows, the longest that a checkpoint draws (published: "
-        f"{LONGEST_ROWS}); {at_limit} have that length",
-    )
-
-
-def _captions(motion: Motion) -> tuple[CaptionText, ...]:
-    tokens = motion.tokens or ((),) * len(motion.captions)
-    known = len(motion.embeddings) == len(motion.captions)
-    return tuple(
-        CaptionText(caption, tokens[i], motion.embeddings[i] if known else None)
-        for i, caption in enumerate(motion.captions)
+        f"{MOST_ROWS}); {at_limit} have that length",
     )
 
 

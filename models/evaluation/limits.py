@@ -9,7 +9,8 @@ import numpy as np
 
 from models.evaluation.items import Items
 from models.evaluation.metrics import POOL
-from models.evaluation.plan import EvaluationPlan, Replication, departures
+from models.evaluation.plan import ALWAYS_DIFFERS, EvaluationPlan, Replication, departures
+from models.evaluation.provenance import networks_differ
 from models.evaluation.scores import FID_OF, SCORES, Embedded, Reference
 from models.matching.body_parts import PARTS, Part
 from models.matching.evaluator import Evaluator
@@ -18,6 +19,8 @@ from pipeline.arrays import Float32
 
 MANY_REPEATS = 0.05
 """Share of captions that another motion of the pool has too, from which it is worth a warning."""
+ENOUGH_FOR_FID = 10
+"""Motions to each number of an embedding, below which FID's bias is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Limits:
     """Motions of the last, partial pool."""
     repeated_in_pool: float
     """Mean share of a pool's captions that another motion of the pool has too."""
+    departures: tuple[str, ...]
+    """In what the settings are not the published ones."""
+    differs: tuple[str, ...]
+    """In what else the evaluation is not the published one."""
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -47,6 +54,8 @@ def limits_of(
     known: Reference,
     draws: Sequence[Replication],
     plan: EvaluationPlan,
+    *,
+    bf16: bool = False,
 ) -> Limits:
     """Look at everything that scores depend on.
 
@@ -57,16 +66,19 @@ def limits_of(
         known: Embeddings of the ground truth.
         draws: One a replication.
         plan: The evaluation.
+        bf16: Whether motions are drawn in bfloat16.
     """
+    found = departures(plan, items.split, bf16=bf16)
+    differs = (*ALWAYS_DIFFERS, networks_differ(evaluators))
     pools = len(items) // plan.pool
     repeated = float(np.mean([_repeated(items, draw, plan.pool) for draw in draws]))
     warnings = (
         *items.warnings,
-        *_protocol(plan),
+        _protocol(found, differs),
         *_networks(evaluators),
         *evaluators["all"].remarks(texts),
         *_too_few(len(items), plan),
-        *_singular(known.truth),
+        *_biased(known.truth),
         *_repeats(repeated, items, plan.pool),
     )
     return Limits(
@@ -77,15 +89,15 @@ def limits_of(
         pools=pools,
         left_over=len(items) - pools * plan.pool,
         repeated_in_pool=repeated,
+        departures=tuple(found),
+        differs=differs,
         warnings=warnings,
     )
 
 
-def _protocol(plan: EvaluationPlan) -> list[str]:
-    found = departures(plan)
-    if not found:
-        return []
-    return [f"not the published protocol: {'; '.join(found)}"]
+def _protocol(found: Sequence[str], differs: Sequence[str]) -> str:
+    settings = "not the published protocol" if found else "published settings"
+    return f"{settings}; differs in: {'; '.join((*found, *differs))}"
 
 
 def _networks(evaluators: Mapping[Part, Evaluator]) -> list[str]:
@@ -112,18 +124,21 @@ def _too_few(n: int, plan: EvaluationPlan) -> list[str]:
     return out
 
 
-def _singular(truth: Embedded) -> list[str]:
-    """One sentence for all parts that are alike."""
+def _biased(truth: Embedded) -> list[str]:
+    """FID of few motions is mostly their number; one sentence for all parts that are alike."""
     shapes = {part: (_rank(v), *v.shape) for part, v in truth.motions.items()}
     out = []
     for rank, n, width in dict.fromkeys(shapes.values()):
-        if rank < width:
-            alike = [part for part, shape in shapes.items() if shape == (rank, n, width)]
-            names = ", ".join(SCORES[FID_OF[part]].label for part in alike)
-            out.append(
-                f"{names}: biased upwards, since {n} motions give singular covariances, of rank "
-                f"{rank} for {width} numbers; compare only with as many motions of the same split"
-            )
+        if n >= ENOUGH_FOR_FID * width and rank == width:
+            continue
+        alike = [part for part, shape in shapes.items() if shape == (rank, n, width)]
+        names = ", ".join(SCORES[FID_OF[part]].label for part in alike)
+        singular = f" with singular covariances (rank {rank})" if rank < width else ""
+        out.append(
+            f"{names}: biased upwards, with n = {n} motions for {width} numbers of an embedding"
+            f"{singular}; below {ENOUGH_FOR_FID} motions a number it is mostly their number that "
+            "FID shows: compare only with as many motions of the same split"
+        )
     return out
 
 

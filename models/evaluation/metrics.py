@@ -31,7 +31,7 @@ class Retrieval:
     pools: int
     """Full pools."""
     left_over: int
-    """Pairs of the last, partial pool; no score counts them."""
+    """Pairs of the last, partial pool: neither R-Precision nor MM Dist counts them."""
 
 
 def r_precision(text: AnyFloat, motion: AnyFloat, pool: int = POOL, top: int = TOP) -> Retrieval:

@@ -16,14 +16,10 @@ from models.evaluation.metrics import (
     Pairs,
     draw_pairs,
 )
-from models.generate.sampling import SampleSettings
+from models.generate.sampling import GUIDANCE, SampleSettings
 from pipeline.arrays import Int64
 
 REPLICATIONS = 20
-LONGEST_ROWS = 196
-"""Rows of a motion that count, as published."""
-UNIT_ROWS = 4
-"""Motions are cut to a multiple of this: the matching networks' unit."""
 SUBSET_STREAM = 0
 """First of the random streams; replication r has stream r + 1."""
 
@@ -41,6 +37,8 @@ class EvaluationPlan:
     """0 leaves MultiModality out: it takes most of the time."""
     multimodality_samples: int = MULTIMODALITY_SAMPLES
     multimodality_pairs: int = MULTIMODALITY_PAIRS
+    all_lengths: bool = False
+    """Count motions that the data set's published loader leaves out for their length, too."""
     seed: int = 1
     settings: SampleSettings = field(default_factory=SampleSettings)
 
@@ -78,8 +76,27 @@ QUICK = EvaluationPlan(
 """A look at a checkpoint; its scores are not the paper's."""
 
 
-def departures(plan: EvaluationPlan) -> list[str]:
-    """In what a plan is not the published protocol; empty where it is."""
+PUBLISHED_SPLIT = "test"
+ALWAYS_DIFFERS = (
+    "a motion's first whole units of 4 rows count (published: a crop at random, one unit shorter a "
+    "third of the time)",
+    "FID and Diversity count the motions of the last, partial pool too (published: no score does)",
+)
+"""In what every evaluation here is not the published one, whatever its settings."""
+
+
+def departures(
+    plan: EvaluationPlan, split: str = PUBLISHED_SPLIT, *, bf16: bool = False
+) -> list[str]:
+    """In what the settings are not the published ones.
+
+    Where nothing is found an evaluation still `ALWAYS_DIFFERS`, and by its evaluators.
+
+    Args:
+        plan: The evaluation.
+        split: What is scored.
+        bf16: Whether motions are drawn in bfloat16.
+    """
     paper = EvaluationPlan()
     names = {
         "replications": "replications",
@@ -94,12 +111,27 @@ def departures(plan: EvaluationPlan) -> list[str]:
         for name, words in names.items()
         if getattr(plan, name) != getattr(paper, name)
     ]
+    if split != PUBLISHED_SPLIT:
+        found.append(f"split: {split} instead of {PUBLISHED_SPLIT}")
     if plan.samples is not None:
         found.append(f"motions: at most {plan.samples} of the split")
     if (plan.settings.sampler, plan.settings.steps) != ("ddpm", STEPS):
         found.append(
             f"steps: {plan.settings.steps} of {plan.settings.sampler} instead of ddpm's {STEPS}"
         )
+    return [*found, *_drawn_otherwise(plan, bf16)]
+
+
+def _drawn_otherwise(plan: EvaluationPlan, bf16: bool) -> list[str]:
+    settings, found = plan.settings, []
+    if plan.all_lengths:
+        found.append("lengths: all, also those that the published loader leaves out")
+    if settings.mode != "3d":
+        found.append(f"mode: {settings.mode} from t = {settings.alpha} on instead of 3d")
+    if settings.guidance != GUIDANCE:
+        found.append(f"guidance: {settings.guidance:g} instead of {GUIDANCE:g}")
+    if bf16:
+        found.append("numbers: bfloat16 instead of float32")
     return found
 
 

@@ -7,6 +7,7 @@ noise, length and sentence. A file that is damaged is drawn again.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ SHARD_CPU = 32
 """Motions of a shard: what a kill costs, against the number of files."""
 SHARD_GPU = 512
 KEY_DIGITS = 32
+PARTIAL = ".partial"
 UNSAFE = frozenset('/\\:*?"<>|')
 
 
@@ -64,7 +66,7 @@ class Drawing:
     folder: Path | None = None
     """None keeps nothing."""
     origin: str = ""
-    """Version of the code."""
+    """Version and commit of the code."""
 
     @property
     def shard_size(self) -> int:
@@ -89,9 +91,7 @@ def drawn_shards(
         ValueError: A motion came out that is not finite; nothing of its shard is kept.
         OSError: The folder cannot be written.
     """
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i].request.frames)
-    for first in range(0, len(order), drawing.shard_size):
-        places = tuple(order[first : first + drawing.shard_size])
+    for places in _shard_places(drawing, wanted):
         part = [wanted[i] for i in places]
         path = _path(drawing, part)
         known = _read(path, part) if path is not None else None
@@ -106,24 +106,51 @@ def drawn_shards(
         yield Shard(places, features, seconds, state)
 
 
-def check_space(folder: Path, rows: int, width: int) -> None:
+def _shard_places(drawing: Drawing, wanted: Sequence[Wanted]) -> list[tuple[int, ...]]:
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i].request.frames)
+    starts = range(0, len(order), drawing.shard_size)
+    return [tuple(order[first : first + drawing.shard_size]) for first in starts]
+
+
+def rows_to_draw(drawing: Drawing, wanted: Sequence[Wanted]) -> int:
+    """Rows of the wanted motions that `drawn_shards` finds in no file."""
+    parts = [[wanted[i] for i in places] for places in _shard_places(drawing, wanted)]
+    paths = [_path(drawing, part) for part in parts]
+    return sum(
+        sum(one.request.frames for one in part)
+        for part, path in zip(parts, paths, strict=True)
+        if path is None or not path.is_file()
+    )
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what killed runs left half written; only for who alone writes into the folder."""
+    for file in folder.rglob(f"*{PARTIAL}"):
+        file.unlink(missing_ok=True)
+
+
+def check_space(folder: Path, rows: int, width: int, left: Callable[[], int]) -> None:
     """Check that all motions of an evaluation fit on the disk, before hours are spent.
 
     Args:
-        folder: Where they will lie; what is there already counts as free.
+        folder: Where they will lie.
         rows: Of all motions.
         width: Numbers in a row.
+        left: Rows that are not there yet; asked only where there is no space for all.
 
     Raises:
         ValueError: They do not fit.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    there = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
-    needed, free = rows * width * np.dtype(np.float32).itemsize, disk_usage(folder).free + there
+    row, free = width * np.dtype(np.float32).itemsize, disk_usage(folder).free
+    if rows * row <= free:
+        return
+    needed = left() * row
     if needed > free:
         raise ValueError(
-            f"the drawn motions take {needed / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB free: "
-            "choose another --out, fewer --replications, or --multimodality-texts 0"
+            f"the motions still to be drawn take {needed / 1e9:.1f} GB, {folder} has "
+            f"{free / 1e9:.1f} GB free: choose another --out, fewer --replications, or "
+            "--multimodality-texts 0"
         )
 
 
@@ -188,7 +215,7 @@ def _write(path: Path, features: Sequence[Float32], seconds: float) -> None:
     rows = np.ascontiguousarray(np.concatenate(features), np.float32)
     frames = np.asarray([len(part) for part in features], np.int64)
     about = {"sha256": hashlib.sha256(rows.tobytes()).hexdigest(), "seconds": repr(seconds)}
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(f".{os.getpid()}{PARTIAL}")
     partial.write_bytes(save({"features": rows, "frames": frames}, metadata=about))
     partial.replace(path)
 

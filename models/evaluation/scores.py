@@ -85,6 +85,8 @@ class Reference:
     """(all captions, E)."""
     starts: Int64
     """(N,) where each motion's captions begin."""
+    originals: Int64
+    """(N,) equal numbers for a motion and its mirror image."""
 
 
 def embed_motions(
@@ -115,7 +117,7 @@ def reference(
                 f"the evaluators give numbers that are not finite for the ground truth ({what}): "
                 "choose other evaluators"
             )
-    return Reference(truth, captions, items.starts)
+    return Reference(truth, captions, items.starts, items.originals)
 
 
 def scores_of(
@@ -146,9 +148,32 @@ def scores_of(
 
 
 def halves(known: Reference, drawn: Replication) -> dict[str, float]:
-    """Frechet distance of one half of the ground truth from the other: what chance alone gives."""
-    first, second = np.array_split(drawn.order, 2)
+    """Frechet distance of one half of the ground truth from the other.
+
+    The mean of a distance between chance draws of one distribution falls about as 1 / n: two
+    halves of n / 2 are about twice as far apart as two sets of n. A motion and its mirror image,
+    which are no chance draws, stay in one half.
+
+    Returns:
+        By the scores' names; empty where there are too few motions for two covariances.
+    """
+    parts = _halves(known.originals[drawn.order])
+    if any(len(part) < 2 for part in parts):
+        return {}
+    first, second = (drawn.order[part] for part in parts)
     return {
         FID_OF[part]: frechet_between(gaussian(vectors[first]), gaussian(vectors[second]))
         for part, vectors in known.truth.motions.items()
     }
+
+
+def _halves(groups: Int64) -> tuple[Int64, Int64]:
+    """Places of the first groups that hold half of all, and of the others."""
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    came = first[group]  # where each place's group was met first
+    order = np.argsort(came, kind="stable")
+    ends = np.flatnonzero(np.diff(came[order])) + 1  # where a group ends
+    if not len(ends):
+        return order, order[:0]
+    cut = ends[np.abs(2 * ends - len(order)).argmin()]
+    return order[:cut], order[cut:]

@@ -24,7 +24,8 @@ class Difference:
 
     mean: float
     half_width: float | None
-    """Of the 95 % interval; None where a group has one value: nothing is known of its spread."""
+    """Of the 95 % interval; None where nothing is known of the spread: a group has one value, or
+    no value differs from its group's others."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -34,6 +35,8 @@ class Difference:
 def over_seeds(values: Sequence[float]) -> Interval:
     """Mean and Student's 95 % interval: t(n - 1) standard errors, of the sample's deviation.
 
+    Equal values give no half width: a few of them do not say that the spread is zero.
+
     Args:
         values: One a seed.
 
@@ -41,8 +44,8 @@ def over_seeds(values: Sequence[float]) -> Interval:
         ValueError: No value, or one that is not finite.
     """
     plain = interval(values)
-    if plain.n < 2:
-        return plain
+    if min(values) == max(values):  # one value, or equal ones: nothing is known of the spread
+        return Interval(plain.mean, None, plain.values)
     quantile = float(student.ppf(_UPPER_TAIL, plain.n - 1))
     return Interval(plain.mean, quantile * math.sqrt(_squared_error(values)), plain.values)
 
@@ -60,10 +63,10 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     mean = float(np.mean(first) - np.mean(second))
     if len(first) < 2 or len(second) < 2:
         return Difference(mean, None)
+    if all(min(group) == max(group) for group in (first, second)):
+        return Difference(mean, None)  # a few equal values do not say that the spread is zero
     errors = [_squared_error(group) for group in (first, second)]
     total = sum(errors)
-    if total == 0.0:
-        return Difference(mean, 0.0)
     sizes = (len(first), len(second))
     freedom = total**2 / sum(e**2 / (n - 1) for e, n in zip(errors, sizes, strict=True))
     return Difference(mean, float(student.ppf(_UPPER_TAIL, freedom)) * math.sqrt(total))

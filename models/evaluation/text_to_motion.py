@@ -14,8 +14,10 @@ import numpy as np
 from models.evaluation.checkpoint_scores import (
     Found,
     Task,
+    drawing_of,
     physical_figures,
     score_checkpoint,
+    wanted,
 )
 from models.evaluation.conduct import Conduct
 from models.evaluation.contestants import Contestant, same_skeleton
@@ -23,16 +25,16 @@ from models.evaluation.intervals import Interval, interval
 from models.evaluation.items import Items
 from models.evaluation.limits import limits_of
 from models.evaluation.plan import EvaluationPlan, Replication, draw_replication
-from models.evaluation.sample_cache import check_space, rows_of_plan
+from models.evaluation.provenance import imported_networks
+from models.evaluation.sample_cache import check_space, rows_of_plan, rows_to_draw
 from models.evaluation.scores import halves, reference, scores_of
 from models.evaluation.stage_clock import StageClock
 from models.evaluation.text_to_motion_report import Row, SampleScene, TextToMotionReport
 from models.matching.body_parts import Part
 from models.matching.evaluator import Evaluator
 from models.matching.text_inputs import CaptionText
-from models.matching.word_vectors import GLOVE
 from pipeline.arrays import Float32
-from pipeline.plausibility import mean_plausibility
+from pipeline.plausibility import count_unstanding, mean_plausibility
 from pipeline.representation3d import recover_joints
 from pipeline.skeletons import Skeleton
 
@@ -62,16 +64,19 @@ def evaluate_text_to_motion(
         OSError: Drawn motions cannot be kept.
     """
     how, clock = how or Conduct(), StageClock()
-    _check(items, contestants, evaluators, plan, how)
+    _check(items, contestants, evaluators)
     draws = [draw_replication(items.captions_of_each, plan, r) for r in range(plan.replications)]
     with clock.stage("embed ground truth and captions"):
         known = reference(items, texts, evaluators)
     shown = _shown_items(items, draws[0], how.scenes)
     task = Task(items, known, evaluators, plan, draws, shown)
+    _check_space(task, contestants, how)
     with clock.stage("ground truth's scores"):
         truth = _truth(task)
-        chance = _intervals([halves(known, draw) for draw in draws])
-        limits = limits_of(items, texts, evaluators, known, draws, plan)
+        apart = [each for draw in draws if (each := halves(known, draw))]
+        chance = _intervals(apart) if apart else {}
+        bf16 = how.batches is not None and how.batches.bf16
+        limits = limits_of(items, texts, evaluators, known, draws, plan, bf16=bf16)
     for warning in limits.warnings:
         how.say(f"note: {warning}")
     found = [score_checkpoint(entry, task, how, clock) for entry in contestants]
@@ -84,7 +89,7 @@ def evaluate_text_to_motion(
         limits=limits,
         evaluator_ids={part: e.evaluator_id for part, e in evaluators.items()},
         text_source=evaluators["all"].text_source,
-        published_networks=all(map(_published, evaluators.values())),
+        imported_networks=imported_networks(evaluators),
         skeleton=items.skeleton.name,
         seconds=clock.seconds,
         shards=sum((each.shards for each in found), Counter()),
@@ -96,8 +101,6 @@ def _check(
     items: Items,
     contestants: Sequence[Contestant],
     evaluators: Mapping[Part, Evaluator],
-    plan: EvaluationPlan,
-    how: Conduct,
 ) -> None:
     if "all" not in evaluators:
         raise ValueError("there is no evaluator of the whole body: train or import one")
@@ -106,13 +109,29 @@ def _check(
     labels = [GROUND_TRUTH, *(entry.label for entry in contestants)]
     if len(set(labels)) < len(labels):
         raise ValueError(f"each row of the report needs a name of its own, not {labels}")
-    if how.folder is not None:
-        rows = rows_of_plan([len(item.rows) for item in items.items], plan)
-        check_space(how.folder, rows * len(contestants), items.skeleton.dim3)
 
 
-def _published(evaluator: Evaluator) -> bool:
-    return evaluator.text_source == GLOVE and bool(evaluator.about.get("imported_from"))
+def _check_space(task: Task, contestants: Sequence[Contestant], how: Conduct) -> None:
+    """Before hours are spent: the motions still to be drawn must fit on the disk."""
+    if how.folder is None:
+        return
+    rows = rows_of_plan([len(item.rows) for item in task.items.items], task.plan)
+
+    def left() -> int:
+        return sum(_rows_to_draw(task, entry, how) for entry in contestants)
+
+    check_space(how.folder, rows * len(contestants), task.items.skeleton.dim3, left)
+
+
+def _rows_to_draw(task: Task, entry: Contestant, how: Conduct) -> int:
+    """Rows of a checkpoint's motions that no earlier run left."""
+    drawing, copies = drawing_of(entry, task, how), range(1, task.plan.multimodality_samples + 1)
+    total = 0
+    for draw in task.draws:
+        once = [wanted(task, entry, draw, item, 0) for item in range(len(task.items))]
+        again = [wanted(task, entry, draw, int(i), copy) for i in draw.texts for copy in copies]
+        total += rows_to_draw(drawing, once) + rows_to_draw(drawing, again)
+    return total
 
 
 def _truth(task: Task) -> Found:
@@ -123,17 +142,25 @@ def _truth(task: Task) -> Found:
     return Found(
         scores=[scores_of(known.truth, known, draw, task.plan) for draw in task.draws],
         physical=[mean_plausibility(figures)],
+        unstanding=[count_unstanding(figures)],
         shown={i: rows[i] for i in task.shown},
     )
 
 
 def _row(label: str, checkpoint_id: str, found: Found) -> Row:
-    physical = _intervals([asdict(figures) for figures in found.physical])
-    return Row(label, checkpoint_id, _intervals(found.scores), physical)
+    physical = _known_intervals([asdict(figures) for figures in found.physical])
+    return Row(label, checkpoint_id, _intervals(found.scores), physical, interval(found.unstanding))
 
 
 def _intervals(replications: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
     return {name: interval([each[name] for each in replications]) for name in replications[0]}
+
+
+def _known_intervals(replications: Sequence[Mapping[str, float | None]]) -> dict[str, Interval]:
+    """Of each figure over the replications in which it is known; without those that never are."""
+    values = {name: [each[name] for each in replications] for name in replications[0]}
+    known = {name: [v for v in given if v is not None] for name, given in values.items()}
+    return {name: interval(given) for name, given in known.items() if given}
 
 
 def _shown_items(items: Items, draw: Replication, count: int) -> list[int]:

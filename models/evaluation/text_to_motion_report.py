@@ -20,15 +20,19 @@ class Row:
     scores: Mapping[str, Interval]
     """By the names of `scores.SCORES`; MultiModality is no score of the ground truth."""
     physical: Mapping[str, Interval]
-    """By the names of `pipeline.plausibility.FIGURES`."""
+    """By the names of `pipeline.plausibility.FIGURES`; without one that is known of no motion."""
+    unstanding: Interval | None = None
+    """Motions in which no foot stands: the mean skating is not over them."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
+        unstanding = None if self.unstanding is None else self.unstanding.to_json()
         return {
             "label": self.label,
             "checkpoint_id": self.checkpoint_id or None,
             "scores": {name: value.to_json() for name, value in self.scores.items()},
             "physical": {name: value.to_json() for name, value in self.physical.items()},
+            "motions_without_standing_foot": unstanding,
         }
 
 
@@ -50,14 +54,16 @@ class TextToMotionReport:
     rows: tuple[Row, ...]
     """Ground truth first, then the checkpoints as they were given."""
     chance: Mapping[str, Interval]
-    """FID of one half of the ground truth against the other: what that few motions give."""
+    """FID of one half of the ground truth against the other; empty for very few motions. Halves of
+    n / 2 motions overstate what chance gives at n, about twofold."""
     limits: Limits
     evaluator_ids: Mapping[str, str]
     """By part of the body."""
     text_source: str
     """`glove`, or the sentence encoder through which the evaluators read captions."""
-    published_networks: bool
-    """Whether the evaluators are those that the field's papers score with."""
+    imported_networks: Mapping[str, str]
+    """File and SHA-256 by part, where the evaluators may be those that the field's papers score
+    with: imported, of the published sizes, not verified; else empty."""
     skeleton: str
     """Its name."""
     seconds: Mapping[str, float]
@@ -80,7 +86,7 @@ class TextToMotionReport:
             "limits": self.limits.to_json(),
             "evaluators": dict(self.evaluator_ids),
             "text_source": self.text_source,
-            "published_networks": self.published_networks,
+            "imported_networks": dict(self.imported_networks),
             "skeleton": self.skeleton,
             "warnings": list(self.warnings),
             "seconds_by_stage": dict(self.seconds),

@@ -13,7 +13,7 @@ import numpy as np
 
 from models.checkpoint import Checkpoint
 from models.data.motion import Motion
-from models.evaluation.intervals import interval
+from models.evaluation.seeds import over_seeds
 from models.evaluation.wild_report import (
     REPROJECTION,
     REPROJECTION_SHARE,
@@ -87,10 +87,11 @@ def evaluate_wild(
         name: _figures_of(track(motions, name), label, skeleton) for name, label in makers.items()
     }
     actions = {motion.motion_id: motion.action or NO_CLASS for motion in motions}
+    videos_of = {motion.motion_id: motion.source_hash or motion.motion_id for motion in motions}
     return WildReport(
         makers=tuple(makers),
-        labels=_label_rows(figures, actions),
-        changes=_changes(figures),
+        labels=_label_rows(figures, actions, videos_of),
+        changes=_changes(figures, videos_of),
         inputs=_input_rows(motions, videos, confidence),
         failures=dict(Counter(video.reason for video in videos if video.reason).most_common()),
         warnings=_warnings(figures, len(motions)),
@@ -127,7 +128,8 @@ def _figures_of(
         if joints is None:
             continue
         view, seen = _input(motion)
-        physical = asdict(plausibility(joints, skeleton))
+        told = asdict(plausibility(joints, skeleton))
+        physical = {name: value for name, value in told.items() if value is not None}
         _, off = fit_azimuth(joints, view[: len(joints)], seen[: len(joints)])
         # Where no joint but the root was seen there is nothing to compare with.
         known = {REPROJECTION: off, REPROJECTION_SHARE: off / BODY_HEIGHT_M * PERCENT}
@@ -136,23 +138,28 @@ def _figures_of(
 
 
 def _label_rows(
-    figures: Mapping[str, Mapping[str, Figures]], actions: Mapping[str, str]
+    figures: Mapping[str, Mapping[str, Figures]],
+    actions: Mapping[str, str],
+    videos_of: Mapping[str, str],
 ) -> tuple[LabelRow, ...]:
-    rows = [_row("", name, list(found.values())) for name, found in figures.items()]
+    rows = [_row("", name, found, videos_of) for name, found in figures.items()]
     for group in sorted(set(actions.values())):
         for name, found in figures.items():
-            rows.append(_row(group, name, [f for i, f in found.items() if actions[i] == group]))
+            here = {i: f for i, f in found.items() if actions[i] == group}
+            rows.append(_row(group, name, here, videos_of))
     return tuple(rows)
 
 
-def _changes(figures: Mapping[str, Mapping[str, Figures]]) -> tuple[LabelRow, ...]:
+def _changes(
+    figures: Mapping[str, Mapping[str, Figures]], videos_of: Mapping[str, str]
+) -> tuple[LabelRow, ...]:
     first, *others = figures
     before = figures[first]
     rows = []
     for name in others:
         after = figures[name]
-        pairs = [(after[i], before[i]) for i in after if i in before]
-        rows.append(_row("", f"{name} - {first}", [_difference(a, b) for a, b in pairs]))
+        pairs = {i: _difference(after[i], before[i]) for i in after if i in before}
+        rows.append(_row("", f"{name} - {first}", pairs, videos_of))
     return tuple(rows)
 
 
@@ -160,10 +167,26 @@ def _difference(after: Figures, before: Figures) -> Figures:
     return {name: after[name] - before[name] for name in after if name in before}
 
 
-def _row(group: str, maker: str, found: Sequence[Figures]) -> LabelRow:
-    known = {name: [f[name] for f in found if name in f] for name in WILD_FIGURES}
-    scores = {name: interval(values) for name, values in known.items() if values}
-    return LabelRow(group, maker, len(found), scores)
+def _row(
+    group: str, maker: str, found: Mapping[str, Figures], videos_of: Mapping[str, str]
+) -> LabelRow:
+    """Means over videos.
+
+    Clips of one video show one person before one camera: they are no independent measurements.
+    """
+    known = {name: _by_video(name, found, videos_of) for name in WILD_FIGURES}
+    scores = {name: over_seeds(values) for name, values in known.items() if values}
+    videos = len({videos_of[motion_id] for motion_id in found})
+    return LabelRow(group, maker, len(found), scores, videos)
+
+
+def _by_video(name: str, found: Mapping[str, Figures], videos_of: Mapping[str, str]) -> list[float]:
+    """A figure's mean over the motions of each video; without videos of which it is not known."""
+    values: dict[str, list[float]] = {}
+    for motion_id, figures in found.items():
+        if name in figures:
+            values.setdefault(videos_of[motion_id], []).append(figures[name])
+    return [float(np.mean(each)) for each in values.values()]
 
 
 def _input_rows(
@@ -208,5 +231,11 @@ def _warnings(figures: Mapping[str, Mapping[str, Figures]], motions: int) -> tup
             said.append(
                 f"{unknown} motions show no joint but the root: {name} have no reprojection error "
                 "there"
+            )
+        gliding = sum("foot_skating" not in each for each in found.values())
+        if gliding:
+            said.append(
+                f"in {gliding} of {len(found)} motions of {name} no foot stands: they are not in "
+                "the mean of skating, see the skating ratio"
             )
     return tuple(said)

@@ -1,4 +1,4 @@
-"""What an evaluation in the wild found: rows of means over motions, with intervals."""
+"""What an evaluation in the wild found: rows of means over videos, with intervals."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -33,14 +33,19 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One maker's labels of one group: means over motions, each counting once."""
+    """One maker's labels of one group.
+
+    Means over videos, each counting once with the mean of its motions.
+    """
 
     group: str
     """A class; empty: everything."""
     maker: str
     motions: int
     scores: Mapping[str, Interval]
-    """By the names of `WILD_FIGURES`; the intervals are over motions."""
+    """By the names of `WILD_FIGURES`. The intervals are Student's over videos: none of one."""
+    videos: int = 0
+    """That the motions come from."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class WildReport:
     """By maker and motion id: what the rows are means of."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; of an interval mean, half width and n."""
+        """Plain values; of an interval mean, half width and n, which counts videos."""
         return {
             "makers": list(self.makers),
             "labels": [_plain_row(row) for row in self.labels],
@@ -93,7 +98,8 @@ def _plain_row(row: LabelRow) -> dict[str, Any]:
         name: {"mean": score.mean, "ci95": score.half_width, "n": score.n}
         for name, score in row.scores.items()
     }
-    return {"group": row.group, "maker": row.maker, "motions": row.motions, **scores}
+    counts = {"motions": row.motions, "videos": row.videos}
+    return {"group": row.group, "maker": row.maker, **counts, **scores}
 
 
 def _plain_input(row: InputRow) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from models.lifting.lift_report import (
     CROSSDIFF,
     LINEAR,
     MEAN_POSE,
+    NO_ACTION,
     Cell,
     Count,
     LiftReport,
@@ -46,7 +47,6 @@ FOUR_VIEWS = (0.0, 90.0, 180.0, 270.0)
 """Azimuths of front, left, back and right, degrees."""
 NOISE, CLEANED, MASKED = "noise", "noise_cleaned", "masked"
 FULL_TURN_DEG = 360.0
-NO_ACTION = "(none)"
 MIN_FRAMES = 3
 """Of a motion: the lift gives one frame fewer, and a velocity needs two."""
 
@@ -146,7 +146,9 @@ def evaluate_lift(
         found = _measure(shown, {**lifts, **baselines}, plan, skeleton, condition)
         by_motion = by_motion or found.by_motion
         conditions[condition.name] = {
-            name: method_report(c, plan.views, _swept(name, plan), skeleton)
+            name: method_report(
+                c, list(found.motions[name].values()), plan.views, _swept(name, plan), skeleton
+            )
             for name, c in found.cells.items()
         }
     return LiftReport(
@@ -221,8 +223,14 @@ class _Measured:
 
     cells: dict[str, dict[Cell, tuple[int, Tally]]]
     """By method; with each sum how many views of a motion are in it."""
-    by_motion: dict[str, Errors]
-    """Of the first method, over the views."""
+    motions: dict[str, dict[str, Tally]]
+    """By method and motion id, over the views."""
+
+    @property
+    def by_motion(self) -> dict[str, Errors]:
+        """Of the first method; each motion in the frame of reference that suits it best."""
+        first = next(iter(self.motions.values()))
+        return {name: errors(whole, best_shape(whole)) for name, whole in first.items()}
 
 
 def _measure(
@@ -234,11 +242,9 @@ def _measure(
 ) -> _Measured:
     """Sums of errors of every method, by azimuth, action and hidden part."""
     cells: dict[str, dict[Cell, tuple[int, Tally]]] = {name: {} for name in methods}
-    by_motion: dict[str, Errors] = {}
-    first = next(iter(methods))
+    whole: dict[str, dict[str, Tally]] = {name: {} for name in methods}
     for motion in motions:
         truth = true_motion(motion, skeleton)
-        whole: Tally | None = None
         for azimuth in plan.azimuths:
             seen = observe(motion, azimuth, skeleton, condition)
             cell = Cell(azimuth, motion.action or NO_ACTION, seen.hidden)
@@ -248,11 +254,10 @@ def _measure(
                 part = tally(method(seen), truth, skeleton.fps, seen.seen)
                 count, before = cells[name].get(cell, (0, None))
                 cells[name][cell] = (count + 1, part if before is None else before + part)
-                if name == first and azimuth in plan.views:
-                    whole = part if whole is None else whole + part
-        if whole is not None:
-            by_motion[motion.motion_id] = errors(whole, best_shape(whole))
-    return _Measured(cells, by_motion)
+                if azimuth in plan.views:
+                    views = whole[name].get(motion.motion_id)
+                    whole[name][motion.motion_id] = part if views is None else views + part
+    return _Measured(cells, whole)
 
 
 def _swept(method: str, plan: LiftPlan) -> tuple[float, ...]:

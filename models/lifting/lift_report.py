@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from models.lifting.hidden_parts import Occlusion
+from models.lifting.lift_intervals import interval_over_motions
 from models.lifting.lift_tally import (
     Errors,
     Tally,
@@ -18,6 +19,9 @@ from models.lifting.noisy_view import NoiseLevel
 from pipeline.skeletons import Skeleton
 
 CLEAN = "clean"
+NO_ACTION = "(none)"
+FEW_MOTIONS = 30
+"""Fewer are said: a percentile bootstrap over them is too narrow."""
 CROSSDIFF, MEAN_POSE, LINEAR = "crossdiff", "mean_pose", "linear"
 
 
@@ -57,16 +61,24 @@ class MethodReport:
     """Over the joints that it did not show."""
     by_hidden: Mapping[str, PartErrors] = field(default_factory=dict)
     """Keyed by the hidden body part; empty where none was hidden."""
+    interval: tuple[Errors, Errors] | None = None
+    """Ends of the overall errors' 95 % interval over motions; None for one motion."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: the errors overall, then every table."""
+        """Plain values: the errors overall and their intervals, then every table."""
         tables = {name: getattr(self, name) for name in ("by_view", "by_action", "by_joint")}
         optional = {"by_azimuth": self.by_azimuth, "by_hidden": self.by_hidden}
         tables |= {name: table for name, table in optional.items() if table}
         plain = {name: {k: asdict(e) for k, e in t.items()} for name, t in tables.items()}
         apart = {"seen": self.seen, "unseen": self.unseen}
         told = {name: asdict(part) for name, part in apart.items() if part is not None}
-        return {**asdict(self.overall), **told, **plain}
+        return {**asdict(self.overall), "ci95": self._plain_interval(), **told, **plain}
+
+    def _plain_interval(self) -> dict[str, list[float]] | None:
+        if self.interval is None:
+            return None
+        low, high = map(asdict, self.interval)
+        return {name: [low[name], high[name]] for name in low}
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,7 @@ class LiftReport:
 
 def method_report(
     cells: Mapping[Cell, tuple[int, Tally]],
+    motions: Sequence[Tally],
     views: Sequence[float],
     sweep: Sequence[float],
     skeleton: Skeleton,
@@ -129,6 +142,7 @@ def method_report(
 
     Args:
         cells: How many views of a motion each cell holds, and the sums of their errors.
+        motions: The sums of each motion over the views.
         views: Azimuths, degrees, that the overall figures are of.
         sweep: Azimuths, degrees, of the sweep; may be empty.
         skeleton: Names the joints.
@@ -157,7 +171,32 @@ def method_report(
         seen=apart[0] if apart else None,
         unseen=apart[1] if apart else None,
         by_hidden=_by_hidden(inside, best),
+        interval=interval_over_motions(motions, best),
     )
+
+
+def limits_told(report: LiftReport, *, on_training: bool) -> tuple[str, ...]:
+    """What limits a report's errors, in sentences.
+
+    Args:
+        report: What was found.
+        on_training: Whether it was measured on the split that networks and baselines are fitted on.
+    """
+    said = []
+    if on_training:
+        said.append(
+            "measured on the training split, on which the baselines were fitted, and maybe the "
+            "network too: these errors say nothing of new motions, choose --split test"
+        )
+    if report.motions < FEW_MOTIONS:
+        said.append(
+            f"only {report.motions} motions: under {FEW_MOTIONS}, the mean errors and their "
+            "intervals are rough"
+        )
+    if len(report.actions) == 1 and NO_ACTION not in report.actions:
+        (name,) = report.actions
+        said.append(f"all motions are of one action, {name}: the errors of others may be different")
+    return tuple(said)
 
 
 def _by_hidden(cells: Mapping[Cell, tuple[int, Tally]], shape: int) -> dict[str, PartErrors]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 
+from models.lifting.lift_intervals import HOW
 from models.lifting.lift_report import CLEAN, CROSSDIFF, LINEAR, MEAN_POSE, LiftReport, MethodReport
 from models.lifting.lift_tally import ERROR_FIGURES, Errors
 from pipeline.plausibility import Figure
@@ -62,6 +63,19 @@ def overall_table(report: LiftReport) -> Table:
     ]
     title = f"{report.motions} motions, {report.frames} frames"
     return Table(title, ("2D", "method", "view", *ERROR_FIGURES.values()), tuple(rows), labels=3)
+
+
+def interval_table(report: LiftReport) -> Table | None:
+    """The 95 % intervals over motions of every method's overall errors; or None."""
+    rows = [
+        (condition, name, *(f"{a:.1f} to {b:.1f}" for a, b in zip(*ends, strict=True)))
+        for condition, methods in report.conditions.items()
+        for name, method in methods.items()
+        if method.interval is not None
+        for ends in [tuple(map(astuple, method.interval))]
+    ]
+    head: tuple[str | Figure, ...] = ("2D", "method", *ERROR_FIGURES.values())
+    return Table(f"Intervals, all views ({HOW})", head, tuple(rows), labels=2) if rows else None
 
 
 def seen_table(report: LiftReport) -> Table | None:
@@ -198,8 +212,12 @@ def report_markdown(report: LiftReport, about: Sequence[str]) -> str:
         report: What was found.
         about: Lines on what was measured, on which data.
     """
+    overall, *others = _first_tables(report)
+    intervals = interval_table(report)
     tables = [
-        *_first_tables(report),
+        overall,
+        *([] if intervals is None else [intervals]),
+        *others,
         action_table(report, short=False),
         joint_table(report),
         *whole_tables(report),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models.checkpoint_card import CARD_FILE, LICENCES, MARK
+from models.matching.whole_file import write_whole
 
 _ABOUT = {
     "all": "the whole body without foot contacts (FID, R-Precision, MM Dist, Diversity)",
@@ -25,9 +26,7 @@ def write_card(folder: Path, config: Mapping[str, Any], evaluator_id: str, param
     file = folder / CARD_FILE
     if file.exists() and MARK not in file.read_text(encoding="utf-8", errors="replace"):
         return
-    partial = folder / ".partial"
-    partial.write_text(card_text(config, evaluator_id, parameters), encoding="utf-8")
-    partial.replace(file)
+    write_whole(file, card_text(config, evaluator_id, parameters).encode())
 
 
 def card_text(config: Mapping[str, Any], evaluator_id: str, parameters: int) -> str:

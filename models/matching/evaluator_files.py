@@ -18,6 +18,7 @@ from models.matching.evaluator_card import write_card
 from models.matching.matching_data import RowScale
 from models.matching.networks import MatchingNetwork, MatchingSizes
 from models.matching.text_inputs import SentenceReader, TextReader
+from models.matching.whole_file import write_whole
 from models.matching.word_vectors import GLOVE, WordReader, load_vocabulary, save_vocabulary
 from pipeline.skeletons import SKELETONS, Skeleton
 
@@ -44,9 +45,9 @@ def save_evaluator(evaluator: Evaluator, folder: Path) -> str:
     damaged = [name for name, value in state.items() if not bool(value.isfinite().all())]
     if damaged:
         raise EvaluatorError(f"evaluator {folder}: {damaged[0]} holds values that are not finite")
-    _write(folder / WEIGHTS_FILE, save(state))
+    write_whole(folder / WEIGHTS_FILE, save(state))
     statistics = {"mean": evaluator.scale.mean, "std": evaluator.scale.std}
-    _write(folder / STATISTICS_FILE, save_arrays(statistics))
+    write_whole(folder / STATISTICS_FILE, save_arrays(statistics))
     if isinstance(evaluator.reader, WordReader):
         save_vocabulary(evaluator.reader.vocabulary, folder / WORDS_FILE)
     name = evaluator_id(folder, evaluator.part)
@@ -61,14 +62,8 @@ def save_evaluator(evaluator: Evaluator, folder: Path) -> str:
     }
     write_card(folder, config, name, sum(value.numel() for value in state.values()))
     text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False, default=str) + "\n"
-    _write(folder / CONFIG_FILE, text.encode())
+    write_whole(folder / CONFIG_FILE, text.encode())
     return name
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def evaluator_id(folder: Path, part: Part) -> str:

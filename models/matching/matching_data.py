@@ -10,14 +10,12 @@ from torch import Tensor
 from models.data.motion import Motion
 from models.data.training_data import features_of
 from models.matching.body_parts import Part, part_features
-from models.matching.networks import UNIT_ROWS
-from models.matching.text_inputs import CaptionText
+from models.matching.networks import MOST_ROWS, UNIT_ROWS
+from models.matching.text_inputs import CaptionText, captions_of
 from pipeline.arrays import Float32, Int64
 from pipeline.representation3d import field_slices
 from pipeline.skeletons import Skeleton
 
-MOST_ROWS = 196
-"""Longest motion that the networks see, in rows; what is longer is cut (Guo et al. 2022)."""
 SHORTER_SHARE = 1.0 / 3.0
 """How often a training crop is one unit shorter than it could be, as published."""
 
@@ -97,24 +95,12 @@ def matching_set(motions: Sequence[Motion], skeleton: Skeleton) -> MatchingSet:
                 f"{motion.motion_id} has features that are not finite: prepare its data again"
             )
         rows.append(features)
-        captions.append(texts)
+        captions.append(list(texts))
         names.append("\n".join(sorted(motion.captions)))
     if not rows:
         raise ValueError("no motion has a caption and at least 8 rows: nothing to match")
     _, groups = np.unique(np.asarray(names), return_inverse=True)
     return MatchingSet(rows, captions, groups.astype(np.int64), left_out)
-
-
-def captions_of(motion: Motion) -> list[CaptionText]:
-    """A motion's captions with their tokens and embeddings, where it has them."""
-    return [
-        CaptionText(
-            caption,
-            motion.tokens[k] if motion.tokens else (),
-            motion.embeddings[k] if len(motion.embeddings) else None,
-        )
-        for k, caption in enumerate(motion.captions)
-    ]
 
 
 def padded_rows(rows: Sequence[Float32], scale: RowScale) -> tuple[Tensor, Tensor]:

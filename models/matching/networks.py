@@ -13,6 +13,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 UNIT_ROWS = 4
 """Rows that become one movement: two convolutions of stride two."""
+MOST_ROWS = 196
+"""Longest motion that the networks see, in rows; what is longer is cut (Guo et al. 2022)."""
 DROPOUT = 0.2
 SLOPE = 0.2
 """Of LeakyReLU, everywhere."""

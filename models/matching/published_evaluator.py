@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from models.matching.body_parts import Part, part_features, part_of_width
+from models.matching.body_parts import PARTS, Part, part_features, part_of_width
 from models.matching.embedding import EvaluatorError
 from models.matching.matching_data import RowScale
 from models.matching.networks import MatchingNetwork, sizes_of
@@ -23,7 +23,7 @@ from models.weight_files import name_some
 from pipeline.array_files import read_npy
 from pipeline.arrays import Float32
 from pipeline.representation3d import field_slices
-from pipeline.skeletons import Skeleton
+from pipeline.skeletons import SKELETONS, Skeleton
 
 NETWORKS = ("movement_encoder", "motion_encoder", "text_encoder")
 """Keys of the published file; its optimizers' states are left out."""
@@ -67,10 +67,7 @@ def read_published(path: Path) -> PublishedNetworks:
         ) from error
     known = part_of_width(width)
     if known is None:
-        raise EvaluatorError(
-            f"{path} takes {width} numbers a frame; known are 259, 156, 103 (HumanML3D: all, "
-            "upper, lower) and 247, 120, 127 (KIT-ML)"
-        )
+        raise EvaluatorError(f"{path} takes {width} numbers a frame; known are {_known_widths()}")
     if (sizes.word, sizes.tags) != (WORD_WIDTH, len(TAGS)):
         raise EvaluatorError(
             f"{path} reads words of {sizes.word} numbers with {sizes.tags} tags; the published "
@@ -83,6 +80,15 @@ def read_published(path: Path) -> PublishedNetworks:
     network.load_state_dict(state)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return PublishedNetworks(network.eval(), *known, digest, left_out)
+
+
+def _known_widths() -> str:
+    """Of every skeleton's parts, in words."""
+    told = (
+        f"{', '.join(str(len(part_features(skeleton, part))) for part in PARTS)} ({skeleton.name})"
+        for skeleton in SKELETONS.values()
+    )
+    return f"{' and '.join(told)}, each {', '.join(PARTS)}"
 
 
 def _open(path: Path) -> object:

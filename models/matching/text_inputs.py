@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.data.motion import Motion
 from pipeline.arrays import Float32
 
 
@@ -20,6 +21,19 @@ class CaptionText:
     """`word/POS` each; empty when unknown."""
     embedding: Float32 | None = None
     """(text_dim,) of a sentence encoder; None when unknown."""
+
+
+def captions_of(motion: Motion) -> tuple[CaptionText, ...]:
+    """A motion's captions with their tokens and embeddings, where it has them.
+
+    Embeddings count where every caption has one.
+    """
+    tokens = motion.tokens or ((),) * len(motion.captions)
+    known = len(motion.embeddings) == len(motion.captions)
+    return tuple(
+        CaptionText(caption, tokens[i], motion.embeddings[i] if known else None)
+        for i, caption in enumerate(motion.captions)
+    )
 
 
 class TextReader(Protocol):

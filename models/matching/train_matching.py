@@ -66,10 +66,10 @@ class MatchingJob:
 
 
 def data_name(data: MatchingSet) -> str:
-    """12 hex digits that name a set of motions and captions."""
+    """12 hex digits that name a set of motions, all their rows, and their captions."""
     digest = hashlib.sha256()
     for rows, captions in zip(data.rows, data.captions, strict=True):
-        digest.update(np.int64(len(rows)).tobytes() + np.ascontiguousarray(rows[1]).tobytes())
+        digest.update(np.int64(len(rows)).tobytes() + np.ascontiguousarray(rows).tobytes())
         digest.update("\n".join(text.caption for text in captions).encode())
     return digest.hexdigest()[:12]
 

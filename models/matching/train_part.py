@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from models.checkpoint_id import CONFIG_FILE
-from models.matching.body_parts import Part
+from models.matching.body_parts import PARTS, Part
 from models.matching.embedding import Evaluator
 from models.matching.evaluator_files import WORDS_FILE, load_evaluator, save_evaluator
 from models.matching.matching_config import MatchingConfig
@@ -19,6 +19,7 @@ from models.matching.matching_run import STATE_FILE, MatchingRun, load_state, st
 from models.matching.matching_validation import validation_recall
 from models.matching.text_inputs import SentenceReader, TextReader
 from models.matching.train_matching import MatchingJob, data_name, train_matching
+from models.matching.whole_file import write_whole
 from models.matching.word_vectors import WordReader, save_vocabulary
 from pipeline.arrays import Float32
 from pipeline.representation3d import field_slices
@@ -130,9 +131,8 @@ def _write_first(config: MatchingConfig, part: Part, data: MatchingData, out: Pa
         "text_source": data.reader.source,
         "train": config.to_json(),
     }
-    partial = out / ".partial"
-    partial.write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
-    partial.replace(out / TRAINING_FILE)
+    text = json.dumps(facts, indent=2, default=str) + "\n"
+    write_whole(out / TRAINING_FILE, text.encode())
     if isinstance(data.reader, WordReader):
         save_vocabulary(data.reader.vocabulary, out / WORDS_FILE)
 
@@ -147,9 +147,26 @@ def read_training(out: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file} is damaged: train into another --out") from error
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not _tells_a_training(found):
+        raise ValueError(f"{file} is damaged: train into another --out")
+    return dict(found)
+
+
+def _tells_a_training(found: object) -> bool:
+    """Whether what a file holds has everything that a training goes on with."""
+    if not isinstance(found, Mapping) or not isinstance(data := found.get("data"), Mapping):
+        return False
+    names = data.get("datasets")
+    return (
+        isinstance(found.get("train"), Mapping)
+        and isinstance(names, list)
+        and all(isinstance(name, str) for name in (*names, data.get("url")))
+        and isinstance(found.get("text_source"), str)
+        and found.get("part") in PARTS
+    )
 
 
 def _evaluator(

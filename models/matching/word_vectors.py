@@ -14,6 +14,7 @@ from torch import Tensor
 from models.matching.plain_pickle import read_plain_pickle
 from models.matching.text_inputs import CaptionText
 from models.matching.tokens import OTHER, TAGS, UNKNOWN, framed, split_token, tag_place
+from models.matching.whole_file import write_whole
 from pipeline.array_files import read_npy
 from pipeline.arrays import Float32
 
@@ -117,9 +118,7 @@ def _lines(file: Path) -> Iterator[tuple[str, Float32]]:
 def save_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
     """Write words and vectors as one safetensors file, whole or not at all."""
     packed = np.frombuffer("\n".join(vocabulary.words).encode(), np.uint8)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(save({"vectors": vocabulary.vectors, "words": packed}))
-    partial.replace(path)
+    write_whole(path, save({"vectors": vocabulary.vectors, "words": packed}))
 
 
 def load_vocabulary(path: Path) -> Vocabulary:

@@ -49,7 +49,7 @@ def noise_items(n: int, seed: int) -> Items:
             for k in range(3)
         )
         items.append(Item(f"m{i}", rows.astype(np.float32), captions))
-    return Items(tuple(items), HUMANML3D, n, ())
+    return Items(tuple(items), HUMANML3D, n, "test", ())
 
 
 def main(n: int = 512, replications: int = 20, texts: int = 0, seed: int = 0) -> None:
