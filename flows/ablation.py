@@ -90,7 +90,7 @@ def run_ablation(options: AblationOptions) -> tuple[AblationReport, dict[str, An
     with one_at_a_time(options.out, "an ablation"):
         lineage = scoring.opened.lineage
         begin(options.out, settings_of(training, lineage, without_version(options.data)))
-        _, published = run_published(KIND, measure, options.out)
+        _, published = run_published(KIND, KIND, measure, options.out)
     return reports[0], published
 
 

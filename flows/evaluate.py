@@ -94,7 +94,7 @@ def run_evaluation(options: EvaluateOptions) -> tuple[TextToMotionReport, dict[s
     names = ", ".join(entry.label for entry in prepared.contestants)
     with one_at_a_time(options.out, "an evaluation"):
         remove_partials(options.out / SAMPLES)
-        _, published = run_published(f"text to motion of {names}", measure, options.out)
+        _, published = run_published(KIND, f"text to motion of {names}", measure, options.out)
     return reports[-1], published
 
 

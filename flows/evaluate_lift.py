@@ -78,7 +78,7 @@ def run_lift_evaluation(asked: LiftQuestion) -> tuple[dict[str, Any], list[str]]
         _write_tables(out, reports[-1], _facts(asked, prepared, reports[-1]))
         return _evaluated(asked, prepared, reports[-1], watch)
 
-    _, published = run_published(f"lift of {prepared.checkpoint.checkpoint_id}", measure, out)
+    _, published = run_published(KIND, f"lift of {prepared.checkpoint.checkpoint_id}", measure, out)
     lines = [*_lines(asked, reports[-1]), "", *written_lines(published)]
     told = _told(asked, prepared, reports[-1])
     return {**told, **published, "tables": str(out / TABLES_NAME), "out": str(out)}, lines

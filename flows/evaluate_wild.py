@@ -74,7 +74,9 @@ def run_wild_evaluation(asked: WildQuestion) -> tuple[dict[str, Any], list[str]]
         reports.append(_measure(prepared))
         return _evaluated(asked, prepared, reports[-1], watch)
 
-    _, published = run_published(f"in the wild: {', '.join(prepared.makers)}", measure, asked.out)
+    _, published = run_published(
+        KIND, f"in the wild: {', '.join(prepared.makers)}", measure, asked.out
+    )
     lines = [*wild_lines(reports[-1]), "", *written_lines(published)]
     return {**_told(prepared, reports[-1]), **published, "out": str(asked.out)}, lines
 

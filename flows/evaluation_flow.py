@@ -11,7 +11,8 @@ prepare_environment()
 
 from prefect import flow  # noqa: E402
 from prefect.artifacts import create_markdown_artifact  # noqa: E402
-from prefect.states import Failed  # noqa: E402
+from prefect.exceptions import CancelledRun  # noqa: E402
+from prefect.states import Cancelled, Failed  # noqa: E402
 
 from flows.evaluation_page.markdown import page_markdown  # noqa: E402
 from flows.evaluation_page.model import Page  # noqa: E402
@@ -29,6 +30,8 @@ def _evaluate(name: str, measure: Callable[[], Evaluated], out: Path) -> Publish
     try:
         done = measure()
         return done, publish(done, out)
+    except KeyboardInterrupt:
+        return cast("Published", Cancelled(message="stopped by its user"))
     except Exception as error:  # noqa: BLE001 - Prefect raises it again when the run has ended
         said = " ".join(str(error).split()) or repr(error)
         return cast("Published", Failed(message=said, data=error))
@@ -42,7 +45,10 @@ def evaluate_flow(name: str, measure: Callable[[], Evaluated], out: Path) -> Pub
         measure: Does the work.
         out: Folder of `flows.publish.publish`.
     """
-    return _evaluate(name, measure, out)
+    try:
+        return _evaluate(name, measure, out)
+    except CancelledRun as stopped:
+        raise KeyboardInterrupt from stopped
 
 
 def add_artifact(kind: str, page: Page, report: Path) -> None:

@@ -69,7 +69,14 @@ def list_runs(url: str, *, dataset: str | None) -> tuple[dict[str, Any], list[st
     store = open_store(url)
     _require_known(store, dataset, None)
     rows = [_run(run) for run in read_runs(store, dataset=dataset)]
-    shown = [{**row, "checkpoint_ids": ", ".join(row["checkpoint_ids"]) or None} for row in rows]
+    shown = [
+        {
+            **row,
+            "checkpoint_ids": ", ".join(row["checkpoint_ids"]) or None,
+            "what": f"{row['what']} (quick)" if row["config"].get("quick") else row["what"],
+        }
+        for row in rows
+    ]
     lines = [*_table(shown, RUN_COLUMNS), f"{len(rows)} runs shown"]
     return {"store": url, "kind": "runs", "rows": rows}, lines
 

@@ -93,11 +93,12 @@ def publish(done: Evaluated, out: Path) -> dict[str, Any]:
 
 
 def run_published(
-    name: str, measure: Callable[[], Evaluated], out: Path
+    kind: str, name: str, measure: Callable[[], Evaluated], out: Path
 ) -> tuple[Evaluated, dict[str, Any]]:
     """Measure and publish inside a Prefect flow run `evaluate`.
 
     Args:
+        kind: What is evaluated, as `Evaluated.kind`.
         name: Of the flow run, for people.
         measure: Does the work; what it raises ends the flow run as failed and is raised here.
         out: As of `publish`.
@@ -106,10 +107,12 @@ def run_published(
         What was measured, and what `publish` says.
 
     Raises:
-        ValueError: `out` cannot be written; said before anything is measured.
+        ValueError: `out` cannot be written, or holds an evaluation of another kind; said before
+            anything is measured.
+        KeyboardInterrupt: Somebody asked for an end; the flow run is cancelled.
         ConnectionError: The Prefect server that was configured does not answer.
     """
-    _writable(out)
+    _refuse_other_kind(_writable(out), kind)
     # Here and not above: Prefect takes seconds to import, and a bad argument needs no server.
     from flows.evaluation_flow import evaluate_flow  # noqa: PLC0415
     from flows.local_api import ensure_api  # noqa: PLC0415
@@ -143,6 +146,13 @@ def _row(done: Evaluated, metrics: dict[str, Any], out: Path) -> RunRow:
         seconds=done.seconds,
         finished_at=datetime.now(UTC),
     )
+
+
+def _refuse_other_kind(folder: Path, kind: str) -> None:
+    """A folder keeps the newest report of one kind: another kind's would replace it unasked."""
+    before = read_json(folder / METRICS_NAME).get("what", kind)
+    if before != kind:
+        raise ValueError(f"{folder} holds an evaluation of '{before}': choose another --out")
 
 
 def _writable(out: Path) -> Path:

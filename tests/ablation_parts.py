@@ -4,7 +4,6 @@
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +11,11 @@ import numpy as np
 import torch
 from evaluation_parts import captioned
 from mocap_archives import Hashed
+from no_prefect import without_prefect
 
 import flows.ablation
 from flows.ablation import AblationOptions
 from flows.prepare import store_motions
-from flows.publish import Evaluated, publish
 from models.evaluation.plan import EvaluationPlan
 from models.generate.sampling import SampleSettings
 from models.matching.body_parts import PARTS, part_features
@@ -92,14 +91,6 @@ def small(data: str, evaluators: Path, out: Path, **changes: object) -> Ablation
         device="cpu",
     )
     return replace(options, **changes)
-
-
-def without_prefect(
-    _name: str, measure: Callable[[], Evaluated], out: Path
-) -> tuple[Evaluated, dict]:
-    """Stands in for `run_published`: no server has to be started."""
-    done = measure()
-    return done, publish(done, out)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from no_prefect import without_prefect
 from synthetic_motion import random_motions
 from training_victim import TINY_NETWORK
 
 from flows.cli import main
-from flows.publish import publish
 from models.checkpoint import Checkpoint, save_checkpoint
 from models.data.training_data import training_statistics, write_motions
 from models.lifting.evaluate_lift import FOUR_VIEWS, LiftPlan, azimuth_sweep, evaluate_lift
@@ -335,13 +335,7 @@ def snapshot(tmp_path_factory, checkpoint) -> Path:
 @pytest.fixture
 def no_prefect(monkeypatch):
     """Measure and publish without a flow run, which has tests of its own."""
-
-    def at_once(name, measure, out):
-        out.mkdir(parents=True)
-        done = measure()
-        return done, publish(done, out)
-
-    monkeypatch.setattr("flows.evaluate_lift.run_published", at_once)
+    monkeypatch.setattr("flows.evaluate_lift.run_published", without_prefect)
 
 
 @pytest.mark.usefixtures("no_prefect")

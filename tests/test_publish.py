@@ -95,7 +95,7 @@ def test_a_place_that_cannot_be_written_is_said_before_the_work(
     (tmp_path / "file").write_text("in the way")
     asked = []
     with pytest.raises(ValueError, match="cannot write to"):
-        run_published("x", lambda: asked.append(1) or done, tmp_path / "file")
+        run_published("lift", "x", lambda: asked.append(1) or done, tmp_path / "file")
     assert asked == []
 
 
@@ -252,6 +252,16 @@ def here_api(prefect_api: cli_runs.PrefectApi, prefect_home: Path) -> Iterator[c
         yield prefect_api
 
 
+def test_another_kind_of_evaluation_does_not_replace_a_report(
+    done: Evaluated, tmp_path: Path
+) -> None:
+    publish(done, tmp_path / "out")
+    before = (tmp_path / "out" / "report.html").read_bytes()
+    with pytest.raises(ValueError, match="holds an evaluation of 'lift': choose another --out"):
+        run_published("wild", "x", lambda: pytest.fail("measured"), tmp_path / "out")
+    assert (tmp_path / "out" / "report.html").read_bytes() == before
+
+
 def run_named(api: cli_runs.PrefectApi, name: str) -> dict:
     (run,) = api.post("flow_runs/filter", flow_runs={"name": {"any_": [name]}})
     return run
@@ -261,7 +271,7 @@ def test_a_flow_run_is_completed_and_has_the_scores(
     done: Evaluated, store: Store, tmp_path: Path, here_api: cli_runs.PrefectApi
 ) -> None:
     name = f"lift {time.time_ns()}"
-    measured, said = run_published(name, lambda: done, tmp_path / "out")
+    measured, said = run_published("lift", name, lambda: done, tmp_path / "out")
     assert measured is done and said["store_row"]
     run = run_named(here_api, name)
     assert run["state_type"] == "COMPLETED"
@@ -275,6 +285,19 @@ def test_a_flow_run_is_completed_and_has_the_scores(
     assert DeltaTable(str(store.location.path / RUNS.name)).version() == 1
 
 
+def test_a_stopped_evaluation_is_a_cancelled_run_and_no_crash(
+    tmp_path: Path, here_api: cli_runs.PrefectApi, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stop() -> Evaluated:
+        raise KeyboardInterrupt
+
+    name = f"stopped {time.time_ns()}"
+    with pytest.raises(KeyboardInterrupt):
+        run_published("lift", name, stop, tmp_path / "out")
+    assert run_named(here_api, name)["state_type"] == "CANCELLED"
+    assert "Crash" not in "".join(capfd.readouterr())
+
+
 def test_what_fails_is_a_failed_run_and_the_same_error(
     tmp_path: Path, here_api: cli_runs.PrefectApi, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,7 +306,7 @@ def test_what_fails_is_a_failed_run_and_the_same_error(
 
     name = f"bad {time.time_ns()}"
     with pytest.raises(StoreError, match="the split test is empty"):
-        run_published(name, fail, tmp_path / "out")
+        run_published("lift", name, fail, tmp_path / "out")
     run = run_named(here_api, name)
     assert run["state_type"] == "FAILED"
     assert run["state"]["message"] == "the split test is empty: choose another with --split"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from motion_store import make_store
+from no_prefect import without_prefect
 from synthetic_motion import random_motion, random_motions
 from training_victim import TINY_NETWORK
 
 from flows.cli import main
 from flows.evaluation_page.wild_section import wild_sections
-from flows.publish import publish
 from models.checkpoint import Checkpoint, save_checkpoint
 from models.data.motion import Motion
 from models.data.training_data import training_statistics
@@ -275,13 +275,7 @@ def test_a_store_tells_who_was_seen_in_every_video(folder: Path) -> None:
 @pytest.fixture
 def no_prefect(monkeypatch):
     """Measure and publish without a flow run, which has tests of its own."""
-
-    def at_once(name, measure, out):
-        out.mkdir(parents=True)
-        done = measure()
-        return done, publish(done, out)
-
-    monkeypatch.setattr("flows.evaluate_wild.run_published", at_once)
+    monkeypatch.setattr("flows.evaluate_wild.run_published", without_prefect)
 
 
 @pytest.mark.usefixtures("no_prefect")

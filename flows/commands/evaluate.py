@@ -35,7 +35,8 @@ def evaluate(
     """Score text to motion beside the ground truth: R-Precision, FID, FID-U, FID-L, MM Dist, ...
 
     Writes report.html and metrics.json. Drawn motions are kept in OUT/samples: stopped or killed,
-    the same command goes on. Evaluations of another kind: `crossdiff evaluate lift --help`.
+    the same command goes on. Other evaluations: `crossdiff evaluate lift` (2D to 3D), `evaluate
+    wild` (labels of videos) and `evaluate ablation` (the paper's table), each with --help.
 
     Args:
         data: Store that `crossdiff prepare` wrote, URL or URL@version; or a folder with a snapshot.
@@ -106,5 +107,6 @@ def evaluate(
             quick=quick,
         )
     )
-    lines = [*score_lines(report), "", *written_lines(published)]
+    label = ["quick look: not the published protocol"] if quick else []
+    lines = [*label, *score_lines(report), "", *written_lines(published)]
     return Outcome({**report.to_json(), **published}, lines)

@@ -274,7 +274,7 @@ def _scenes(report: AblationReport, text: TextToMotionReport, fps: float) -> tup
     names[text.rows[0].label] = GROUND_TRUTH
     return tuple(
         Scene(
-            scene.caption,
+            f"“{scene.caption}”",
             tuple(
                 Clip(names[label], joints, fps) for label, joints in scene.motions if label in names
             ),

@@ -223,7 +223,7 @@ def _paper(report: TextToMotionReport) -> tuple[Table, ...]:
 
 def _physical(report: TextToMotionReport) -> Section:
     columns = [
-        Column(figure.label, figure.unit, "lower", figure.meaning) for figure in FIGURES.values()
+        Column(figure.label, figure.unit, meaning=figure.meaning) for figure in FIGURES.values()
     ]
     truth, *others = report.rows
     once = {name: value.mean for name, value in truth.physical.items()}  # always the same motions
@@ -262,7 +262,7 @@ def _unstanding(report: TextToMotionReport) -> str:
 def _motions(report: TextToMotionReport, fps: float) -> Section:
     scenes = tuple(
         Scene(
-            scene.caption,
+            f"“{scene.caption}”",
             tuple(Clip(label, joints, fps) for label, joints in scene.motions),
         )
         for scene in report.scenes

@@ -12,6 +12,8 @@ ALL = "all"
 DIGITS = {REPROJECTION: 4, "foot_skating": 3, "bone_variation": 2}
 """Behind the point; one for the others."""
 COUNTS = (Column("motions"), Column("videos", meaning="That the motions come from."))
+FLOATING = "floating"
+"""Not ranked: jumps float too, and a label that forgets them is no better."""
 CHARTED = (REPROJECTION, "foot_skating", "jitter")
 OVER_VIDEOS = (
     "Means over videos, each counting once with the mean of its motions: clips of one video are no "
@@ -35,7 +37,7 @@ def wild_sections(
             "Labels",
             text=(
                 "Nobody knows the truth here. Reprojection says how well a label fits the 2D it "
-                "was made from, not that its depth is right. Of all figures less is better.",
+                "was made from, not that its depth is right. Less is better, but jumps float too.",
             ),
             tables=(_overall(report), *_changes(report), _by_class(report)),
             charts=_charts(report),
@@ -80,7 +82,7 @@ def _figure_columns(*, ranked: bool) -> tuple[Column, ...]:
     """Columns of all figures; ranked where every row holds the same motions."""
     better: Literal["lower", ""] = "lower" if ranked else ""
     return tuple(
-        Column(f.label, f.unit, better, f.meaning, DIGITS.get(name, 1))
+        Column(f.label, f.unit, "" if name == FLOATING else better, f.meaning, DIGITS.get(name, 1))
         for name, f in WILD_FIGURES.items()
     )
 
