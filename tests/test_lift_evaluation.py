@@ -248,7 +248,7 @@ def test_the_report_is_plain_json(report):
     counts = {"motions", "frames", "views_deg", "actions"}
     assert set(record) == {*counts, "crossdiff", "mean_pose", "linear"}
     names = {field.name for field in fields(Errors)}
-    assert set(record["linear"]) == {*names, "by_view", "by_action", "by_joint"}
+    assert set(record["linear"]) == {*names, "ci95", "by_view", "by_action", "by_joint"}
     assert set(record["linear"]["by_view"]) == {"0", "90"}
     assert set(record["linear"]["by_view"]["90"]) == names
     assert list(record["crossdiff"]["by_joint"]) == list(HUMANML3D.joint_names)
