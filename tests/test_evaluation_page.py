@@ -293,7 +293,8 @@ def test_motions_of_a_scene_play_under_one_clock(report: Path) -> None:
         moving = pictures()
         assert all(a != b for a, b in zip(still, moving, strict=True)), "both move"
         one, other = clocks()
-        assert 0 < one == other
+        # A busy machine may take the shorter one to its end before it is looked at.
+        assert one > 0 and other == pytest.approx(min(one, 39 / 20))
         scene.get_by_role("button", name="pause").click()
         one, other = clocks()
         page.wait_for_timeout(200)
