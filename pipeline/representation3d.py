@@ -110,6 +110,11 @@ def recover_joints(features: Float32 | Float64, skeleton: Skeleton) -> Float32:
     return np.asarray(np.concatenate([root[:, None], joints], axis=1), dtype=np.float32)
 
 
+def recover_metric_joints(features: Float32 | Float64, skeleton: Skeleton) -> Float32:
+    """Global joint positions (T, J, 3) in metres from features (T, D3), not normalised."""
+    return recover_joints(features, skeleton) * np.float32(skeleton.metres_per_unit)
+
+
 def recover_all_joints(features: Float32 | Float64, skeleton: Skeleton) -> Float32:
     """Global joint positions (T+1, J, 3) from features (T, D3): also the frame after the last row.
 

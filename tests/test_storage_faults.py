@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import storage_shards as samples
+from storage_racing import finish, race
 
 from storage import fault
 from storage.catalog import list_motions
@@ -25,24 +26,6 @@ def start(folder: Path, *arguments: str, fault_at: str = "") -> subprocess.Popen
     command = [sys.executable, str(WRITER), str(folder), *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
-
-
-def finish(process: subprocess.Popen[bytes]) -> None:
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors.decode()
-
-
-def race(*rivals: subprocess.Popen[bytes]) -> None:
-    """Let all plan over the same state, then let all commit at once."""
-    for rival in rivals:
-        assert rival.stdout is not None
-        rival.stdout.readline()
-    for rival in rivals:
-        assert rival.stdin is not None
-        rival.stdin.write(b"go\n")
-        rival.stdin.flush()
-    for rival in rivals:
-        finish(rival)
 
 
 @pytest.fixture(scope="module")

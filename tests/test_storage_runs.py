@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import storage_shards as samples
+from storage_racing import finish, race
 from storage_run_writer import run_row
 
 from flows.training_sets import open_training_set
@@ -46,11 +47,6 @@ def start(store: Store, *arguments: str, fault_at: str = "") -> subprocess.Popen
     pipe = subprocess.PIPE
     environment = {**os.environ, fault.VARIABLE: fault_at}
     return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
-
-
-def finish(process: subprocess.Popen[bytes]) -> None:
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors.decode()
 
 
 def test_a_row_comes_back_as_it_went_in_newest_first(store: Store) -> None:
@@ -143,15 +139,7 @@ def test_writers_at_once_lose_and_double_nothing(lock: str | None, store: Store)
     make_old(store)
     flags = [lock] if lock else []
     rivals = [start(store, name, "--line-up", *flags) for name in ("a", "a", "b")]
-    for rival in rivals:
-        assert rival.stdout is not None
-        rival.stdout.readline()
-    for rival in rivals:
-        assert rival.stdin is not None
-        rival.stdin.write(b"go\n")
-        rival.stdin.flush()
-    for rival in rivals:
-        finish(rival)
+    race(*rivals)
     assert sorted(run.run_id for run in read_runs(store)) == ["a", "b"]
 
 

@@ -23,7 +23,7 @@ from pipeline.plausibility import (
     mean_plausibility,
     plausibility,
 )
-from pipeline.representation3d import recover_joints
+from pipeline.representation3d import recover_metric_joints
 from pipeline.skeletons import Skeleton
 
 EMBED = "embed drawn motions"
@@ -110,8 +110,7 @@ def wanted(task: Task, entry: Contestant, draw: Replication, item: int, copy: in
 
 def physical_figures(rows: Float32, skeleton: Skeleton) -> Plausibility:
     """Physical figures of the motion of (T, D3) feature rows, not normalised."""
-    joints = recover_joints(rows, skeleton) * np.float32(skeleton.metres_per_unit)
-    return plausibility(joints, skeleton)
+    return plausibility(recover_metric_joints(rows, skeleton), skeleton)
 
 
 def _steps(task: Task) -> int:

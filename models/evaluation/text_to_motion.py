@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-import numpy as np
-
 from models.evaluation.checkpoint_scores import (
     Found,
     Task,
@@ -33,10 +31,8 @@ from models.evaluation.text_to_motion_report import Row, SampleScene, TextToMoti
 from models.matching.body_parts import Part
 from models.matching.evaluator import Evaluator
 from models.matching.text_inputs import CaptionText
-from pipeline.arrays import Float32
 from pipeline.plausibility import count_unstanding, mean_plausibility
-from pipeline.representation3d import recover_joints
-from pipeline.skeletons import Skeleton
+from pipeline.representation3d import recover_metric_joints
 
 GROUND_TRUTH = "ground truth"
 
@@ -184,13 +180,9 @@ def _scenes(task: Task, labels: Sequence[str], found: Sequence[Found]) -> tuple[
             _caption(task.items, task.draws[0], item),
             task.items.items[item].motion_id,
             tuple(
-                (label, _joints(each.shown[item], skeleton))
+                (label, recover_metric_joints(each.shown[item], skeleton))
                 for label, each in zip(labels, found, strict=True)
             ),
         )
         for item in task.shown
     )
-
-
-def _joints(rows: Float32, skeleton: Skeleton) -> Float32:
-    return recover_joints(rows, skeleton) * np.float32(skeleton.metres_per_unit)

@@ -14,7 +14,7 @@ from models.network import Dim
 from pipeline.arrays import Float32
 from pipeline.normalisation import Statistics
 from pipeline.representation2d import recover_view
-from pipeline.representation3d import recover_joints
+from pipeline.representation3d import recover_metric_joints
 
 SHORTEST_S = 2.0
 """Shorter clips are not what the networks were trained on."""
@@ -100,8 +100,7 @@ def metric_joints(features: Float32, checkpoint: Checkpoint, dim: Dim) -> Float3
     """Joints of feature rows: (T, J, 3) metres, or (T, J, 2) of a view, whose scale is metric."""
     if dim == "2d":
         return recover_view(features, checkpoint.skeleton)
-    joints = recover_joints(features, checkpoint.skeleton)
-    return joints * np.float32(checkpoint.skeleton.metres_per_unit)
+    return recover_metric_joints(features, checkpoint.skeleton)
 
 
 def frames_of(seconds: float, checkpoint: Checkpoint) -> int:
