@@ -33,7 +33,7 @@ $(BASE): | $(BIN)/python
 	touch $@
 
 $(FULL): $(BASE)
-	$(INSTALL) -e '.[mmpose,dev]'
+	$(INSTALL) -e '.[mmpose,ray,dask,dev]'
 	touch $@
 
 clean:
