@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIN := $(shell cat constraints.txt pyproject.toml | sha256sum | cut -c1-16)
 BASE := $(VENV)/.base-$(PIN)
 FULL := $(VENV)/.full-$(PIN)
+JOBS ?= 2
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test lint types clean
@@ -14,7 +15,7 @@ demo: $(BASE)
 	@echo "Open the report: $(abspath demo/report.html)"
 
 test: $(FULL)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(FULL)
 	$(BIN)/ruff check .
