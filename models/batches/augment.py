@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.batches.batch import Batch
 from models.batches.detector_noise import DetectorNoise, jitter, other_proportions, seen_joints
 from models.batches.pose_mix import PoseMix, mix_motions
 from models.batches.projection import feature_mask, project, rotation_y, view_features
@@ -51,24 +52,6 @@ class Crop:
         )
 
 
-@dataclass(frozen=True)
-class Batch:
-    """One training step's input, not normalised."""
-
-    x3: Tensor
-    """(B, T, D3)"""
-    x2: Tensor
-    """(B, T, D2) clean view."""
-    input2: Tensor
-    """(B, T, D2) the same view as the lifting input sees it (noise, scale)."""
-    mask2: Tensor
-    """(B, T, D2) False where the input entry is unseen."""
-    pad: Tensor
-    """(B, T) True beyond a clip's end."""
-    text: Tensor
-    """(B, text_dim)"""
-
-
 NO_MIX = PoseMix()
 CROP_UNIT = 4
 """Crops are whole motion units of four frames (Guo et al. 2022)."""
@@ -85,14 +68,19 @@ def _spans(
         u = torch.rand(count, generator=g, device=device)
         start = torch.minimum((u * (rows - window + 1)).long(), rows - window)
         return start, start + window
-    length = torch.clamp(rows, max=window) // CROP_UNIT * CROP_UNIT
-    shorter = torch.rand(count, generator=g, device=device) < SHORTER_SHARE
-    shorter = shorter & (length > CROP_UNIT)
-    length = length - CROP_UNIT * shorter
+    length = crop_lengths(rows, window, g)
     spare = rows - length
     u = torch.rand(count, generator=g, device=device)
     start = torch.minimum((u * (spare + 1)).long(), spare)
     return start, start + length
+
+
+def crop_lengths(rows: Tensor, window: int, g: torch.Generator | None) -> Tensor:
+    """(B,) rows of a crop of motions of `rows` (B,) rows: whole units, at most `window`."""
+    length = torch.clamp(rows, max=window) // CROP_UNIT * CROP_UNIT
+    shorter = torch.rand(len(rows), generator=g, device=rows.device) < SHORTER_SHARE
+    shorter = shorter & (length > CROP_UNIT)
+    return length - CROP_UNIT * shorter
 
 
 def crop_motions(
@@ -187,7 +175,7 @@ def make_batch(
     if mixed and not whole:
         raise ValueError("mixing motions needs bucketed windows: they leave nothing padded")
     crop = crop_motions(bank, index[mixed:], window, g, whole=whole)
-    text = _texts(bank, index, g)
+    text = caption_texts(bank, index, g)
     if mixed:
         made = _mixed_crop(bank, index[:mixed], window, mix, skeleton, g)
         crop = made.join(crop)
@@ -223,7 +211,8 @@ def _cameras(
     return azimuth, torch.where(free, tilt, torch.zeros_like(tilt))
 
 
-def _texts(bank: MotionBank, index: Tensor, g: torch.Generator | None) -> Tensor:
+def caption_texts(bank: MotionBank, index: Tensor, g: torch.Generator | None) -> Tensor:
+    """(B, text_dim) one of each motion's captions, zeros where it has none."""
     u = torch.rand(len(index), generator=g, device=bank.text.device)
     count = bank.captions[index]
     which = (u * count.clamp(min=1)).long().clamp(max=bank.text.shape[1] - 1)

@@ -15,10 +15,8 @@ from torch import Tensor
 from models.data.training_data import MotionBank
 from models.train.compiled_layers import compile_layers
 from models.train.run_state import Run
+from models.train.step_data import Fixed, draw_batch, draw_window
 from models.train.train_step import (
-    Fixed,
-    draw_batch,
-    draw_window,
     learning_rate,
     noised_inputs,
     step_losses,
@@ -47,9 +45,14 @@ class GraphedSteps:
             bank: Training split on the run's device.
 
         Raises:
-            ValueError: Windows are padded, or the 3D of some motions is hidden.
+            ValueError: Windows are padded, the 3D of some motions is hidden, or clips are in the
+                wild.
         """
         device = bank.rows.device
+        if run.config.wild_ratio:
+            raise ValueError(
+                "captured steps take no in-the-wild clips: finetune with `crossdiff finetune`"
+            )
         if not run.config.bucketed:
             raise ValueError("captured steps need bucketed windows")
         self._run, self._bank = run, bank

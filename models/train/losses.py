@@ -31,7 +31,8 @@ class Known:
     """What of a batch the losses may look at; None means all of it."""
 
     has_3d: Tensor | None = None
-    """(B,) False for a sample that has only 2D: no path that reads or writes 3D counts for it."""
+    """(B,) False for a sample that has only 2D: no path that reads or writes 3D counts for it. Or
+    how much they count, 0..1."""
     mask3: Tensor | None = None
     """(B, T, D3) False where a 3D entry rests on a joint nobody saw."""
     mask2: Tensor | None = None
@@ -39,6 +40,30 @@ class Known:
 
 
 EVERYTHING = Known()
+
+
+def sample_mse(
+    predicted: Tensor, target: Tensor, valid: Tensor, weight: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """(B,) mean squared error of each sample over valid frames and unmasked entries.
+
+    Args:
+        predicted: (B, T, D).
+        target: (B, T, D).
+        valid: (B, T) True on frames that count.
+        weight: (D,) weight of each feature, mean 1.
+        mask: (B, T, D) True on entries that count; None: all.
+    """
+    difference = predicted.float() - target
+    if mask is None:
+        error = (difference**2 * weight).mean(-1) * valid
+        return error.sum(1) / valid.sum(1).clamp(min=1)
+    counts = mask & valid[..., None]
+    # Chosen before it is squared: whatever is hidden reaches neither loss nor gradient.
+    error = torch.where(counts, difference, 0.0) ** 2 * weight
+    share = (counts * weight).sum((1, 2))
+    # A sample of which nothing is known says nothing: 0, not 0/0.
+    return error.sum((1, 2)) / torch.where(share > 0, share, 1.0)
 
 
 def masked_mse(
@@ -50,7 +75,7 @@ def masked_mse(
     mask: Tensor | None = None,
     samples: Tensor | None = None,
 ) -> Tensor:
-    """Mean squared error over valid frames and unmasked entries, averaged over samples.
+    """`sample_mse` averaged over samples.
 
     Args:
         predicted: (B, T, D).
@@ -58,22 +83,15 @@ def masked_mse(
         valid: (B, T) True on frames that count.
         weight: (D,) weight of each feature, mean 1.
         mask: (B, T, D) True on entries that count; None: all.
-        samples: (B,) True on samples that count; None: all. Without any, the loss is 0.
+        samples: (B,) True on samples that count, or how much each counts, 0..1; None: all. The mean
+            is over samples that count at all, so that a poor label adds little instead of making
+            others louder. Without any, the loss is 0.
     """
-    difference = predicted.float() - target
-    if mask is None:
-        error = (difference**2 * weight).mean(-1) * valid
-        each = error.sum(1) / valid.sum(1).clamp(min=1)
-    else:
-        counts = mask & valid[..., None]
-        # Chosen before it is squared: whatever is hidden reaches neither loss nor gradient.
-        error = torch.where(counts, difference, 0.0) ** 2 * weight
-        share = (counts * weight).sum((1, 2))
-        # A sample of which nothing is known says nothing: 0, not 0/0.
-        each = error.sum((1, 2)) / torch.where(share > 0, share, 1.0)
+    each = sample_mse(predicted, target, valid, weight, mask)
     if samples is None:
         return each.mean()
-    return torch.where(samples, each, 0.0).sum() / samples.sum().clamp(min=1)
+    counts = samples > 0
+    return torch.where(counts, each * samples, 0.0).sum() / counts.sum().clamp(min=1)
 
 
 def path_losses(

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from models.data.training_data import MotionBank
+from models.data.wild_bank import WildBank
 from models.network import CrossDiff
 from models.train.resuming import HASH_DIGITS, write_state
 from models.train.step_clock import TimeSplit
@@ -84,7 +85,9 @@ def statistics_hash(statistics: Statistics) -> str:
     return digest.hexdigest()[:HASH_DIGITS]
 
 
-def data_fingerprint(training: MotionBank, statistics: Statistics) -> dict[str, Any]:
+def data_fingerprint(
+    training: MotionBank, statistics: Statistics, wild: WildBank | None = None
+) -> dict[str, Any]:
     """What a resumed run compares, so that it goes on with the data it was begun on."""
     digest = hashlib.sha256()
     # Every motion's length, captions and second frame: enough to tell two sets apart, and quick.
@@ -94,7 +97,20 @@ def data_fingerprint(training: MotionBank, statistics: Statistics) -> dict[str, 
         "training_motions": len(training),
         "training_set": digest.hexdigest()[:HASH_DIGITS],
         "statistics": statistics_hash(statistics),
+        **({} if wild is None else {"wild_motions": len(wild), "wild_set": _wild_hash(wild)}),
     }
+
+
+def _wild_hash(wild: WildBank) -> str:
+    """12 hex digits that change with the clips, their labels, captions and weights."""
+    digest, motions = hashlib.sha256(), wild.motions
+    parts = (
+        motions.rows, motions.features3[:, 0], motions.captions, motions.text,
+        wild.view[:, 1], wild.seen, wild.label_weight,
+    )  # fmt: skip
+    for part in parts:
+        digest.update(part.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()[:HASH_DIGITS]
 
 
 def save_state(run: Run, path: Path) -> None:

@@ -1,9 +1,12 @@
 """Everything a training run is made of: saved whole before the run starts."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from torch import Tensor
 
 from models.batches.augment import NO_MIX, CameraAugmentation
 from models.batches.detector_noise import DetectorNoise
@@ -16,6 +19,9 @@ STEPS_PER_EPOCH = 730
 """Batches of 32 in an epoch of HumanML3D's 23,384 training motions: the paper counts epochs."""
 STAGE_1_EPOCHS, STAGE_2_EPOCHS = 4000, 2000
 PRECISIONS = ("no", "bf16")
+SEEN = "seen"
+"""The loss that is not a path's: see `TrainConfig.seen_weight`."""
+SHARES = ("text_drop", "zero_step_text_drop", "zero_step_share", "ema_decay", "wild_ratio")
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,11 @@ class TrainConfig:
     camera: CameraAugmentation = field(default_factory=CameraAugmentation)
     noise: DetectorNoise = field(default_factory=DetectorNoise)
     mix: PoseMix = NO_MIX
+    wild_ratio: float = 0.0
+    """Share of a batch that is in-the-wild clips; 1: nothing else (`models.train.wild_stage`)."""
+    seen_weight: float = 0.0
+    """Weight of the distance between the lift of in-the-wild clips and what was seen of them
+    (`models.train.seen_loss`); not in the paper."""
     masks_padding: bool = False
     """Hide padded frames from attention; the published network attends to them."""
     precision: Literal["no", "bf16"] = "no"
@@ -78,17 +89,17 @@ class TrainConfig:
         for name in ("steps", "batch_size", "log_every", "validate_every", "validation_motions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.learning_rate > 0.0 or not self.gradient_clip >= 0.0:
-            raise ValueError(
-                f"learning_rate {self.learning_rate} must be positive, "
-                f"gradient_clip {self.gradient_clip} not negative"
-            )
+        if not 0.0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate {self.learning_rate} must be positive")
+        if not self.gradient_clip >= 0.0:
+            raise ValueError(f"gradient_clip {self.gradient_clip} must not be negative")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}")
         self._check_3d()
-        for name in ("text_drop", "zero_step_text_drop", "zero_step_share", "ema_decay"):
+        for name in SHARES:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        self._check_wild()
 
     def _check_3d(self) -> None:
         if not 0.0 < self.fraction_3d <= 1.0:
@@ -97,6 +108,36 @@ class TrainConfig:
             raise ValueError("only_3d is Stage I without 2D: Stage II trains 3D to 3D alone anyway")
         if self.mix.share and self.fraction_3d < 1.0:
             raise ValueError("mixing motions reads their 3D: it cannot go with fraction_3d below 1")
+
+    def _check_wild(self) -> None:
+        if not 0.0 <= self.seen_weight < math.inf:
+            raise ValueError(f"seen_weight must be 0 or more, got {self.seen_weight}")
+        if self.seen_weight and not self.wild_ratio:
+            raise ValueError(
+                "seen_weight holds in-the-wild clips against their views: without "
+                "any, leave it at 0"
+            )
+        if not self.wild_ratio:
+            return
+        if not self.trains_2d:
+            raise ValueError("in-the-wild clips train 2D: they need stage 1, and only_3d off")
+        if self.bucketed or self.mix.share:
+            raise ValueError("in-the-wild clips need padded windows: bucketed and mix must be off")
+        if self.wild_ratio < 1.0 and self.batch_size < 2:
+            raise ValueError("a batch of motion capture and in-the-wild clips needs batch_size 2")
+
+    @property
+    def wild_count(self) -> int:
+        """In-the-wild clips in a batch; at least one of either kind, unless the ratio is 0 or 1."""
+        if self.wild_ratio in (0.0, 1.0):
+            return int(self.batch_size * self.wild_ratio)
+        return min(max(round(self.batch_size * self.wild_ratio), 1), self.batch_size - 1)
+
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of a step's losses: of the paths, and of `SEEN` where asked for."""
+        paths = {name: loss for name, loss in losses.items() if name != SEEN}
+        total = self.weights.total(paths)
+        return total + self.seen_weight * losses[SEEN] if SEEN in losses else total
 
     @property
     def trains_2d(self) -> bool:
@@ -110,6 +151,16 @@ class TrainConfig:
         A run that does not train the lift must not be judged by it.
         """
         return "pa_mpjpe_mm" if self.trains_2d else "loss 3d->3d"
+
+    @property
+    def keeps_last(self) -> bool:
+        """Whether the last checkpoint counts as the best.
+
+        Finetuning in the wild is judged by held-out clips, after training and once: a choice among
+        its checkpoints by those clips would let them into training, and motion capture does not
+        tell what it is for.
+        """
+        return self.wild_ratio > 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

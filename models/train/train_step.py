@@ -1,24 +1,23 @@
-"""One optimizer step of either stage: draw, noise, predict, weigh the losses, move."""
+"""One optimizer step of any stage: draw, noise, predict, weigh the losses, move."""
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from models.batches.augment import CROP_UNIT, Batch, make_batch
+from models.batches.batch import Batch
 from models.batches.draws import device_generator
 from models.data.training_data import MotionBank
+from models.data.wild_bank import WildBank
 from models.diffusion import STEPS, ForwardProcess
-from models.train.data_order import EpochWalk
 from models.train.losses import Known, path_losses
 from models.train.run_state import Run
+from models.train.seen_loss import seen_loss
 from models.train.step_clock import StepClock
-from models.train.train_config import TrainConfig
-from pipeline.representation3d import field_slices
-from pipeline.skeletons import Skeleton
+from models.train.step_data import Fixed, draw_window, step_data
+from models.train.train_config import SEEN, TrainConfig
 
 SMALLEST_RATE = 0.01
 """Share of the top learning rate where cosine decay ends."""
@@ -48,13 +47,6 @@ def step_generator(config: TrainConfig, step: int, process: int = 0) -> torch.Ge
     return torch.Generator().manual_seed((config.seed * SEED_STRIDE + step) * 64 + process)
 
 
-def feature_weights(config: TrainConfig, skeleton: Skeleton) -> Tensor:
-    """(D3,) loss weight of each 3D feature, mean 1."""
-    weight = torch.ones(skeleton.dim3)
-    weight[field_slices(skeleton)["positions"]] = config.position_weight
-    return weight / weight.mean()
-
-
 def noised_inputs(
     batch: Batch,
     stats: dict[str, Tensor],
@@ -73,6 +65,9 @@ def noised_inputs(
     x2 = (batch.x2 - stats["mean2"]) / stats["std2"] * keep
     if has_3d is not None:
         x3 = torch.where(has_3d[:, None, None], x3, 0.0)
+    known = batch.knowledge
+    if known is not None:
+        x3, x2 = torch.where(known.mask3, x3, 0.0), torch.where(known.mask2, x2, 0.0)
     source = (batch.input2 - stats["mean2"]) / stats["std2"] * keep
     t = torch.randint(0, STEPS, (count,), generator=g, device=device)
     lifts = torch.rand(count, generator=g, device=device) < config.zero_step_share
@@ -86,125 +81,19 @@ def noised_inputs(
     lifting = (t == 0)[:, None, None]
     seen = torch.where(lifting, batch.mask2, True)
     clean2 = torch.where(lifting, source, x2)
+    x3_t = process.add_noise(x3, t, n3) * keep
+    x2_t = process.add_noise(clean2, t, n2) * seen * keep
+    if known is not None:  # noise is no news of a joint that nobody saw
+        x3_t, x2_t = torch.where(known.mask3, x3_t, 0.0), torch.where(known.mask2, x2_t, 0.0)
     return {
         "x3": x3,
         "x2": x2,
-        "x3_t": process.add_noise(x3, t, n3) * keep,
-        "x2_t": process.add_noise(clean2, t, n2) * seen * keep,
+        "x3_t": x3_t,
+        "x2_t": x2_t,
         "t": t,
         "text": batch.text * ~drop[:, None],
         "valid": ~batch.pad,
     }
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """Constants of a run on its device."""
-
-    stats: dict[str, Tensor]
-    process: ForwardProcess
-    weight3: Tensor
-    """(D3,) from `feature_weights`."""
-    eligible: dict[int, Tensor]
-    """Per window length: the motions that may be drawn for it."""
-    has_3d: Tensor | None = None
-    """(N,) motions whose 3D may be used; None: all."""
-    walk: EpochWalk | None = None
-    """The order of the epochs, where every window takes the same motions."""
-    left_out: int = 0
-    """Motions that are too short for every window, or have nothing that is trained."""
-
-    @staticmethod
-    def create(
-        run: Run, bank: MotionBank, device: torch.device, has_3d: Tensor | None = None
-    ) -> "Fixed":
-        """Move statistics, schedule and feature weights to the device.
-
-        Raises:
-            ValueError: No motion is long enough for one of the windows.
-        """
-        config, arrays = run.config, run.statistics.arrays().items()
-        if has_3d is not None:
-            has_3d = has_3d.to(device)
-        eligible = {w: _eligible(config, bank, w, has_3d) for w in config.windows}
-        empty = [w for w, index in eligible.items() if len(index) == 0]
-        if empty:
-            raise ValueError(f"no training motion has {min(empty)} frames: choose shorter windows")
-        most = max(eligible.values(), key=len)
-        return Fixed(
-            {k: torch.from_numpy(v).to(device) for k, v in arrays},
-            ForwardProcess.create(device),
-            feature_weights(config, run.skeleton).to(device),
-            eligible,
-            has_3d if config.trains_2d else None,
-            None if config.bucketed else EpochWalk(config.seed, most),
-            len(bank) - len(most),
-        )
-
-
-def _eligible(config: TrainConfig, bank: MotionBank, window: int, has_3d: Tensor | None) -> Tensor:
-    shortest = window if config.bucketed else CROP_UNIT
-    fits = bank.rows >= shortest
-    if has_3d is not None and not config.trains_2d:
-        fits = fits & has_3d
-    return torch.nonzero(fits).flatten()
-
-
-def draw_window(config: TrainConfig, g: torch.Generator) -> int:
-    """The crop length of one step; `g` is a CPU generator."""
-    return config.windows[int(torch.randint(0, len(config.windows), (1,), generator=g))]
-
-
-def draw_motions(
-    config: TrainConfig, fixed: Fixed, window: int, g: torch.Generator | None
-) -> Tensor:
-    """(B,) motions long enough for the window, drawn with replacement."""
-    eligible = fixed.eligible[window]
-    count, device = config.batch_size, eligible.device
-    return eligible[torch.randint(0, len(eligible), (count,), generator=g, device=device)]
-
-
-def draw_batch(
-    run: Run,
-    bank: MotionBank,
-    fixed: Fixed,
-    window: int,
-    g: torch.Generator | None,
-    index: Tensor | None = None,
-) -> Batch:
-    """The crops, views and noise of one step.
-
-    Args:
-        run: The run.
-        bank: Training split.
-        fixed: The run's constants.
-        window: From `draw_window`.
-        g: On the bank's device; None draws from the device's own generator.
-        index: (B,) motions; None: from `draw_motions`.
-    """
-    config = run.config
-    return make_batch(
-        bank,
-        draw_motions(config, fixed, window, g) if index is None else index,
-        window,
-        run.skeleton,
-        camera=config.camera,
-        noise=config.noise,
-        generator=g,
-        whole=config.bucketed,
-        mix=config.mix,
-    )
-
-
-def _next_motions(
-    run: Run, fixed: Fixed, accelerator: Accelerator, window: int, g: torch.Generator
-) -> Tensor:
-    """(B,) this process's part of the epoch, or a draw where windows take different motions."""
-    size = run.config.batch_size
-    if fixed.walk is None:
-        return draw_motions(run.config, fixed, window, g)
-    turn = run.step * accelerator.num_processes + accelerator.process_index
-    return fixed.walk.take(turn * size, size)
 
 
 def train_step(
@@ -214,6 +103,7 @@ def train_step(
     accelerator: Accelerator,
     fixed: Fixed,
     clock: StepClock | None = None,
+    wild: WildBank | None = None,
 ) -> dict[str, Tensor]:
     """One optimizer step; returns the unweighted loss of every path.
 
@@ -226,19 +116,18 @@ def train_step(
         accelerator: Runs the backward pass.
         fixed: The run's constants.
         clock: Times the parts of this step.
+        wild: In-the-wild clips on the run's device, where the configuration asks for some.
     """
     config, lap = run.config, clock.lap if clock else _no_lap
     g = step_generator(config, run.step, accelerator.process_index)
     torch.manual_seed(g.initial_seed() & 0x7FFFFFFF)  # dropout too is a function of the step
     window = draw_window(config, g)
     g = device_generator(g, bank.rows.device)
-    index = _next_motions(run, fixed, accelerator, window, g)
-    batch = draw_batch(run, bank, fixed, window, g, index)
-    has_3d = None if fixed.has_3d is None else fixed.has_3d[index]
-    inputs = noised_inputs(batch, fixed.stats, fixed.process, config, g, has_3d)
+    drawn = step_data(run, bank, wild, accelerator, fixed, window, g)
+    inputs = noised_inputs(drawn.batch, fixed.stats, fixed.process, config, g, drawn.has_3d)
     lap("data")
-    losses = step_losses(run, model, batch, inputs, fixed, has_3d)
-    total = config.weights.total(losses)
+    losses = step_losses(run, model, drawn.batch, inputs, fixed, drawn.has_3d)
+    total = config.total(losses)
     lap("forward")
     accelerator.backward(total)
     lap("backward")
@@ -274,7 +163,27 @@ def step_losses(
     x2_t = inputs["x2_t"] if config.trains_2d else None
     outputs = model(inputs["x3_t"], x2_t, inputs["t"], inputs["text"], pad)
     targets = (inputs["x3"], inputs["x2"], inputs["valid"])
-    return path_losses(outputs, *targets, fixed.weight3, Known(has_3d))
+    losses = path_losses(outputs, *targets, fixed.weight3, _known(batch, has_3d))
+    if config.seen_weight:
+        losses[SEEN] = _seen(run, batch, outputs["2d->3d"], inputs["t"], fixed)
+    return losses
+
+
+def _seen(run: Run, batch: Batch, lifted: Tensor, t: Tensor, fixed: Fixed) -> Tensor:
+    """The labelling pass of in-the-wild clips that are trained in 3D, held against their views."""
+    known, order = batch.known(), torch.arange(len(t), device=t.device)
+    lifting = (order >= len(t) - run.config.wild_count) & (known.weight3 > 0) & (t == 0)
+    rows = lifted.float() * fixed.stats["std3"] + fixed.stats["mean3"]
+    return seen_loss(rows, batch.x2, known, lifting, run.skeleton)
+
+
+def _known(batch: Batch, has_3d: Tensor | None) -> Known:
+    """What the losses may look at."""
+    known = batch.knowledge
+    if known is None:
+        return Known(has_3d)
+    weight3 = known.weight3 if has_3d is None else known.weight3 * has_3d
+    return Known(weight3, known.mask3, known.mask2)
 
 
 def _move(run: Run, accelerator: Accelerator) -> None:

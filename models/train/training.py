@@ -1,4 +1,4 @@
-"""The training loop of both stages: resumable at any step, on CPU, one GPU or several."""
+"""The training loop of all stages: resumable at any step, on CPU, one GPU or several."""
 
 import json
 import math
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from models.checkpoint import save_checkpoint
 from models.data.training_data import MotionBank
+from models.data.wild_bank import WildBank
 from models.train.compiled_layers import compile_layers
 from models.train.run_state import (
     STATE_FILE,
@@ -27,9 +28,10 @@ from models.train.run_state import (
     start_run,
 )
 from models.train.step_clock import StepClock
+from models.train.step_data import Fixed
 from models.train.stopping import StopRequest, stop_after_step
 from models.train.train_config import TrainConfig
-from models.train.train_step import Fixed, train_step, update_average
+from models.train.train_step import train_step, update_average
 from models.train.training_log import (
     Pace,
     append_record,
@@ -69,6 +71,7 @@ class _Job:
     about: Mapping[str, Any]
     say: Callable[[str], None]
     has_3d: Tensor | None = None
+    wild: WildBank | None = None
     max_seconds: float = math.inf
     pace: Pace = field(default_factory=lambda: Pace(0))
 
@@ -91,6 +94,7 @@ def train(
     resume: bool = False,
     initial: Mapping[str, Tensor] | None = None,
     has_3d: Tensor | None = None,
+    wild: WildBank | None = None,
     about: Mapping[str, Any] | None = None,
     max_minutes: float | None = None,
     say: Callable[[str], None] = _print_progress,
@@ -111,6 +115,7 @@ def train(
         initial: Network weights to start from (Stage II: the best of Stage I); not read when
             a run is continued.
         has_3d: (N,) False for training motions whose 3D may not be used; None: all have it.
+        wild: In-the-wild clips, where `config.wild_ratio` gives them a share of each batch.
         about: Facts for config.json and the checkpoints (data, text encoder, parent checkpoint).
         max_minutes: Stop cleanly, resumable, after this long.
         say: Receives progress lines, of the first process only.
@@ -118,14 +123,23 @@ def train(
 
     Raises:
         ValueError: `out` holds a run and `resume` is off; the run was begun with other options or
-            data; or nobody said which motions have 3D though only a share may.
+            data; or nobody said which motions have 3D though only a share may; or clips and
+            `config.wild_ratio` do not fit together.
     """
+    if wild is None and config.wild_ratio:
+        raise ValueError(
+            f"wild_ratio is {config.wild_ratio} and there are no in-the-wild clips: finetune with "
+            "`crossdiff finetune`"
+        )
+    if wild is not None and not config.wild_ratio:
+        raise ValueError("in-the-wild clips need a share of each batch: set wild_ratio above 0")
     if config.fraction_3d < 1.0 and has_3d is None:
         raise ValueError("fraction_3d is below 1: say with has_3d which motions keep their 3D")
     accelerator = make_accelerator(config.precision, out)
     if not accelerator.is_main_process:
         say = _say_nothing
-    run = _open_run(config, training, statistics, skeleton, out, accelerator, resume=resume)
+    fingerprint = data_fingerprint(training, statistics, wild)
+    run = _open_run(config, fingerprint, statistics, skeleton, out, accelerator, resume=resume)
     if run.step:
         say(f"resuming at step {run.step}")
     elif initial is not None:
@@ -143,6 +157,7 @@ def train(
         about or {},
         say,
         has_3d,
+        None if wild is None else wild.to(device),
         math.inf if max_minutes is None else max_minutes * SECONDS_PER_MINUTE,
         Pace(run.step),
     )
@@ -158,7 +173,7 @@ def train(
 
 def _open_run(
     config: TrainConfig,
-    training: MotionBank,
+    fingerprint: Mapping[str, Any],
     statistics: Statistics,
     skeleton: Skeleton,
     out: Path,
@@ -174,7 +189,7 @@ def _open_run(
         )
     out.mkdir(parents=True, exist_ok=True)
     run = start_run(config, statistics, accelerator.device, skeleton)
-    run.data = data_fingerprint(training, statistics)
+    run.data = fingerprint
     if state.exists():
         load_state(run, state)
     return run
@@ -213,17 +228,19 @@ def read_run(out: Path) -> tuple[dict[str, Any], Statistics] | None:
 def _announce(job: _Job) -> None:
     run, config = job.run, job.run.config
     size = sum(p.numel() for p in run.network.parameters()) / 1e6
+    clips = "" if job.wild is None else f", {len(job.wild)} in-the-wild clips"
     job.say(
-        f"{len(job.training)} motions, {size:.1f} M parameters, on {job.accelerator.device}: steps "
-        f"{run.step} to {config.steps}; saved every {SAVE_SECONDS:.0f} s, measured and kept as a "
-        f"checkpoint every {config.validate_every} steps"
+        f"{len(job.training)} motions{clips}, {size:.1f} M parameters, on "
+        f"{job.accelerator.device}: steps {run.step} to {config.steps}; saved every "
+        f"{SAVE_SECONDS:.0f} s, measured and kept as a checkpoint every {config.validate_every} "
+        "steps"
     )
 
 
 def _loop(job: _Job, stop: StopRequest) -> None:
     """Take steps until the run or its time is over, or somebody asks for an end."""
     run, config, accelerator = job.run, job.run.config, job.accelerator
-    fixed = Fixed.create(run, job.training, accelerator.device, job.has_3d)
+    fixed = Fixed.create(run, job.training, accelerator.device, job.has_3d, job.wild)
     if fixed.left_out:
         job.say(
             f"{fixed.left_out} of {len(job.training)} training motions are left out: shorter "
@@ -239,7 +256,7 @@ def _loop(job: _Job, stop: StopRequest) -> None:
         due = job.pace.elapsed - told > QUIET_SECONDS
         timed = due or (run.step + 1) % config.log_every == 0
         clock = StepClock(accelerator.device) if timed else None
-        losses = train_step(run, model, job.training, accelerator, fixed, clock)
+        losses = train_step(run, model, job.training, accelerator, fixed, clock, job.wild)
         run.step += 1
         elapsed = _agreed_seconds(job, elapsed)
         run.seconds = before + elapsed
@@ -309,7 +326,7 @@ def _validate_and_save(job: _Job) -> None:
     record = validation_record(run, losses, errors)
     append_record(job.out, record)
     job.accelerator.log(validation_scalars(record), step=run.step)
-    better = record[config.best_by] < run.best_score
+    better = config.keeps_last or record[config.best_by] < run.best_score
     if better:
         run.best_score = record[config.best_by]
     facts = {**job.about, "step": run.step, "validation": record, "train": config.to_json()}
@@ -322,4 +339,4 @@ def _validate_and_save(job: _Job) -> None:
             masks_padding=config.masks_padding,
             about=facts,
         )
-    job.say(validation_line(record, better=better))
+    job.say(validation_line(record, better=better and not config.keeps_last))

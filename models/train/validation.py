@@ -65,6 +65,9 @@ def validate(
         skeleton: The joint tree.
         masks_padding: Hide padded frames from attention, as the network was trained.
         most: Take at most so many motions, evenly spread over the split; None: all.
+
+    Raises:
+        ValueError: A lift that is not finite.
     """
     chunks = _chunks(network, _spread(bank, most), statistics, skeleton, masks_padding)
     process = ForwardProcess.create(bank.joints.device)
@@ -173,8 +176,17 @@ def _lifts(
         out = network.path(x2, "2d", "3d", zero, no_text, pad=chunk.hidden)
         lifted = out.float().cpu().numpy() * statistics.std3 + statistics.mean3
         for rows, truth in zip(lifted, truths, strict=True):
-            pairs.append((_metres(rows[: len(truth)], skeleton), truth))
+            pairs.append((_finite(_metres(rows[: len(truth)], skeleton)), truth))
     return pairs
+
+
+def _finite(joints: AnyFloat) -> AnyFloat:
+    if not np.isfinite(joints).all():
+        raise ValueError(
+            "the network's lift is not finite: its training has diverged, train again into "
+            "another --out with a smaller --learning-rate"
+        )
+    return joints
 
 
 def _metres(rows: Float32, skeleton: Skeleton) -> AnyFloat:
