@@ -26,6 +26,7 @@ from models.checkpoint_id import (
     CheckpointError,
     checkpoint_id,
     require_files,
+    resolve_checkpoint,
 )
 from models.network import CrossDiff, NetworkConfig
 from pipeline.normalisation import Statistics
@@ -139,10 +140,14 @@ _FILES = (CONFIG_FILE, WEIGHTS_FILE, STATISTICS_FILE)
 def load_checkpoint(folder: Path | str, device: torch.device | str = "cpu") -> Checkpoint:
     """Load a checkpoint folder for inference (eval mode, float32).
 
+    Args:
+        folder: A checkpoint, or a folder of models whose `promoted.json` names one.
+        device: Where the network goes.
+
     Raises:
         CheckpointError: Not a checkpoint folder, or files that do not fit together.
     """
-    folder = Path(folder)
+    folder = resolve_checkpoint(folder)
     require_files(folder)
     try:
         return _load(folder, device)

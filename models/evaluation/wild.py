@@ -107,16 +107,21 @@ def _input(motion: Motion) -> tuple[Float32, Bool]:
     return motion.view, seen if motion.joint_mask is None else motion.joint_mask
 
 
+def unusable(motion: Motion) -> str:
+    """Why a motion from video cannot be measured; empty when it can."""
+    view, seen = _input(motion)
+    if len(view) <= MIN_FRAMES or not seen.any(axis=0)[0]:
+        return "is too short, or its root was never seen"
+    if not np.isfinite(motion.joints).all() or not np.isfinite(view[seen]).all():
+        return "holds NaN"
+    return ""
+
+
 def _refuse_broken(motions: Sequence[Motion]) -> None:
     for motion in motions:
-        view, seen = _input(motion)
-        if len(view) <= MIN_FRAMES or not seen.any(axis=0)[0]:
-            raise ValueError(
-                f"motion {motion.motion_id} is too short, or its root was never seen: ingest its "
-                "video again"
-            )
-        if not np.isfinite(motion.joints).all() or not np.isfinite(view[seen]).all():
-            raise ValueError(f"motion {motion.motion_id} holds NaN: ingest its video again")
+        reason = unusable(motion)
+        if reason:
+            raise ValueError(f"motion {motion.motion_id} {reason}: ingest its video again")
 
 
 def _figures_of(
