@@ -1,4 +1,7 @@
-"""One video file to pseudo-3D motions: read, find the person, clean, project, lift, judge."""
+"""One video file to pseudo-3D motions: read, find the person, clean, project, lift, judge.
+
+Without a checkpoint the motions end where the lift would begin: 2D is all that is known of them.
+"""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -9,20 +12,17 @@ import numpy as np
 
 from models.checkpoint import Checkpoint
 from models.lifting.label_config import LabelConfig
-from models.lifting.lift import lift
+from models.lifting.pseudo_label import label_view
 from pipeline.arrays import Bool, Float32
 from pipeline.carriers import FrameBatch, VideoInfo
 from pipeline.cleaning import CleanRun, clean_pose, spans
 from pipeline.cleaning_config import CleaningConfig
-from pipeline.feature_masks import feature_mask3d
 from pipeline.joint_mapping import MappedPose, map_joints
-from pipeline.one_euro import one_euro
 from pipeline.pixels_to_view import ProjectedView, project_run
 from pipeline.pose.joint_sets import JOINT_SETS
 from pipeline.pose.protocol import PersonTrack, PoseEstimator
-from pipeline.quality import LabelQuality, label_quality
+from pipeline.quality import LabelQuality, view_quality
 from pipeline.reasons import PipelineError, Reason
-from pipeline.representation3d import field_slices, recover_joints
 from pipeline.skeletons import HUMANML3D
 from pipeline.stopwatch import Stopwatch
 from pipeline.tracking import Choice, choose_person
@@ -33,17 +33,17 @@ STAGES = ("decode", "pose", "normalise", "lift")
 
 @dataclass(frozen=True)
 class LabelledMotion:
-    """One pseudo-3D motion of N frames."""
+    """One motion of N frames with its pseudo-3D, which is None where only 2D was wanted."""
 
     start_frame: int
     """In 20-fps frames since the person was first seen."""
     start_s: float
     """Time of frame 0 in the video."""
-    joints3d: Float32
+    joints3d: Float32 | None
     """(N, 22, 3) metres."""
-    features3d: Float32
+    features3d: Float32 | None
     """(N-1, 263), not normalised."""
-    mask3d: Bool
+    mask3d: Bool | None
     """(N-1, 263) True where the feature rests on joints that were seen."""
     view: Float32
     """(N, 22, 2)"""
@@ -102,7 +102,7 @@ class ClipResult:
 def label_clip(
     path: Path,
     estimator: PoseEstimator,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     config: LabelConfig,
     *,
     known_hash: str | None = None,
@@ -113,7 +113,7 @@ def label_clip(
     Args:
         path: Video file.
         estimator: 2D pose backend.
-        checkpoint: Lifting network.
+        checkpoint: Lifting network; None leaves the motions without 3D.
         config: Settings that change the numbers.
         known_hash: SHA-256 of the file when it is known already.
         limits: Bounds on decoding.
@@ -178,7 +178,7 @@ def _timed(stream: Iterable[FrameBatch], seconds: dict[str, float]) -> Iterator[
 
 
 def _label_track(
-    result: ClipResult, track: PersonTrack, checkpoint: Checkpoint, config: LabelConfig
+    result: ClipResult, track: PersonTrack, checkpoint: Checkpoint | None, config: LabelConfig
 ) -> None:
     watch, info = Stopwatch(), result.info
     aspect = 1.0 if info is None else info.pixel_aspect
@@ -219,39 +219,29 @@ def _lift_run(
     run: CleanRun,
     view: ProjectedView,
     pixel_aspect: float,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     config: LabelConfig,
 ) -> LabelledMotion:
-    lifted = lift(checkpoint, view.features, view.mask)
-    features = lifted.features
-    if config.one_euro:
-        features = _smoothed(features, checkpoint)
-    if not np.isfinite(features).all():
-        raise PipelineError(Reason.LIFT_ERROR, "the lift gave values that are not finite")
-    joints = recover_joints(features, checkpoint.skeleton)
-    n = len(joints)  # T positions give T - 1 rows, and as many lifted positions
-    seen, shown = view.seen[:n], view.joints[:n]
+    n = len(view.features)  # T positions give T - 1 rows, and as many lifted positions
+    seen, confidence = view.seen[:n], run.confidence[:n]
+    label = None
+    if checkpoint is not None:
+        label = label_view(
+            view.features, view.mask, view.joints, view.seen, run.confidence, checkpoint,
+            smooth=config.one_euro,
+        )  # fmt: skip
     return LabelledMotion(
         start_frame=run.start_frame,
         start_s=run.start_s,
-        joints3d=joints,
-        features3d=features[: n - 1],
-        mask3d=feature_mask3d(seen, checkpoint.skeleton),
-        view=shown,
+        joints3d=label.joints3d if label else None,
+        features3d=label.features3d if label else None,
+        mask3d=label.mask3d if label else None,
+        view=view.joints[:n],
         features2d=view.features[: n - 1],
         mask2d=view.mask[: n - 1],
         seen=seen,
         pixels=(run.joints[:n] / [pixel_aspect, 1.0]).astype(np.float32),
         px_per_metre=view.px_per_metre,
-        windows=lifted.windows,
-        quality=label_quality(joints, shown, seen, run.confidence[:n], checkpoint.skeleton),
+        windows=label.windows if label else 0,
+        quality=label.quality if label else view_quality(seen, confidence),
     )
-
-
-def _smoothed(features: Float32, checkpoint: Checkpoint) -> Float32:
-    """The paper's One-Euro filter over normalised features; contacts are flags and stay."""
-    s = checkpoint.statistics
-    contacts = field_slices(checkpoint.skeleton)["contacts"]
-    smooth = one_euro((features - s.mean3) / s.std3) * s.std3 + s.mean3
-    smooth[:, contacts] = features[:, contacts]
-    return smooth.astype(np.float32)
