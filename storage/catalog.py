@@ -15,9 +15,9 @@ from storage.arrow_rows import from_arrow
 from storage.columns import TableSpec
 from storage.errors import UnknownMotion, told_plainly
 from storage.rows import MotionRow, TrackRow, VideoRow
-from storage.schemas import DATASETS, MOTIONS, TRACKS, VIDEOS
+from storage.schemas import DATASETS, DECISIONS, MOTIONS, TRACKS, VIDEOS
 from storage.snapshot import FILE_NAME, Snapshot
-from storage.store import Store
+from storage.store import Store, has_table
 
 _VISIBLE = """
 CREATE TEMP VIEW {table} AS SELECT * FROM {table}_all AS part
@@ -26,6 +26,10 @@ WHERE part.video_hash IS NULL OR EXISTS (
     WHERE videos.dataset = part.dataset AND videos.video_hash = part.video_hash)
 """
 
+_MEAN_REPROJECTION = """
+SELECT avg(quality_reprojection_error) FROM motions
+WHERE dataset = $dataset AND NOT isnan(quality_reprojection_error)
+"""
 _COUNTED = {
     VIDEOS.name: "status, reason",
     TRACKS.name: "dataset",
@@ -61,8 +65,10 @@ class Counts:
 
 
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection with views `videos`, `tracks`, `motions`, `datasets` for any SQL.
+    """A DuckDB connection with a view of each table of rows, for any SQL.
 
+    The views are `videos`, `tracks`, `motions`, `datasets` and `decisions`; the last one holds all
+    decisions ever made, whichever version of the store is opened.
     Columns that a query does not name are not read from disk. Close it, or let it go, when done.
 
     Raises:
@@ -75,6 +81,10 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     for spec in (TRACKS, MOTIONS):
         store.snapshot(spec.name).add_view(connection, f"{spec.name}_all")
         connection.execute(_VISIBLE.format(table=spec.name))
+    if has_table(store.location, DECISIONS.name):
+        store.snapshot(DECISIONS.name).add_view(connection, DECISIONS.name)
+    else:  # a store from before decisions were kept
+        connection.register(DECISIONS.name, DECISIONS.schema.empty_table())
     return connection
 
 
@@ -141,6 +151,17 @@ def count_rows(store: Store, dataset: str | None = None) -> Counts:
             motions_by_action=_tally(connection, "motions", "action"),
             motion_frames=int(frames[0][0]),
         )
+
+
+def mean_reprojection(store: Store, dataset: str) -> float | None:
+    """Mean reprojection error of a data set's visible motions, metres; None where none is known.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    with told_plainly(f"read the motions of {store.location}"), connect(store) as connection:
+        rows = connection.execute(_MEAN_REPROJECTION, {"dataset": dataset}).fetchall()
+    return None if rows[0][0] is None else float(rows[0][0])
 
 
 def get_motion(store: Store, motion_id: str) -> MotionRecord:

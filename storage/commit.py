@@ -27,7 +27,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from storage.arrow_rows import rows_of_units, units_of
 from storage.columns import TableSpec
 from storage.datafiles import remove_data_file, write_data_file
-from storage.errors import StoreError, in_short, told_plainly
+from storage.errors import StoreError, StoreUnreachable, in_short, told_plainly
 from storage.schemas import TABLES
 from storage.snapshot import Snapshot
 from storage.store import Store
@@ -74,7 +74,8 @@ def commit_change(store: Store, name: str, partition: str, app_id: str, plan: Pl
         plan: Called again with a newer snapshot when another writer was faster.
 
     Raises:
-        StoreError: The store cannot be written, or is so busy that this writer never gets a turn.
+        StoreUnreachable: The store is so busy that this writer never gets a turn, or is away.
+        StoreError: The store cannot be written.
     """
     if store.location.version is not None:
         raise StoreError(f"{store.location}: a version of a store can be read, not written to")
@@ -93,7 +94,7 @@ def commit_change(store: Store, name: str, partition: str, app_id: str, plan: Pl
             continue
         rows, replaced = change.rows.num_rows, len(change.replaced)
         return Committed(snapshot.version + 1, rows, replaced, attempt)
-    raise StoreError(f"cannot commit to table {name} of {store.location}: {refusal}")
+    raise StoreUnreachable(f"cannot commit to table {name} of {store.location}: {refusal}")
 
 
 def write_log(

@@ -15,9 +15,9 @@ from storage.columns import TableSpec
 from storage.commit import MAX_ATTEMPTS, wait_for_turn, write_log
 from storage.datafiles import remove_data_file, write_data_file
 from storage.errors import StoreError
-from storage.schemas import MOTIONS, TRACKS, VIDEOS
+from storage.schemas import DECISIONS, MOTIONS, RUNS, TRACKS, VIDEOS
 from storage.snapshot import DataFile, Snapshot
-from storage.store import Store
+from storage.store import Store, has_table
 
 MERGED_BYTES = 128 * 2**20
 """A merged file's size: few enough files for a million motions, small enough to hold in memory."""
@@ -52,6 +52,38 @@ def compact(store: Store, dataset: str, fewest: int = FEWEST_FILES) -> list[Comp
     if fewest < 2:
         raise ValueError(f"fewest is {fewest}, expected at least 2")
     return [_compact_table(store, spec, dataset, fewest) for spec in (TRACKS, MOTIONS, VIDEOS)]
+
+
+def compact_all(store: Store, fewest: int = FEWEST_FILES) -> list[Compacted]:
+    """Merge the small files of all data sets, and those of runs and decisions.
+
+    Args:
+        store: A store opened with `create_store` or `open_store`, at its newest version.
+        fewest: As of `compact`.
+
+    Returns:
+        One line a table that the store has.
+
+    Raises:
+        StoreError: The store cannot be read or written, or is held at a version.
+        ValueError: `fewest` is below 2.
+    """
+    if fewest < 2:
+        raise ValueError(f"fewest is {fewest}, expected at least 2")
+    if store.location.version is not None:
+        raise StoreError(f"{store.location}: merge files without @VERSION; old versions stay")
+    return [
+        _compact_partitions(store, spec, fewest)
+        for spec in (RUNS, DECISIONS, TRACKS, MOTIONS, VIDEOS)
+        if has_table(store.location, spec.name)
+    ]
+
+
+def _compact_partitions(store: Store, spec: TableSpec, fewest: int) -> Compacted:
+    partitions = sorted({file.partition for file in store.snapshot(spec.name).files.values()})
+    done = [_compact_table(store, spec, partition, fewest) for partition in partitions]
+    before, after = sum(d.files_before for d in done), sum(d.files_after for d in done)
+    return Compacted(spec.name, before, after)
 
 
 def _compact_table(store: Store, spec: TableSpec, dataset: str, fewest: int) -> Compacted:

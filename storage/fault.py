@@ -32,6 +32,18 @@ AFTER_RUN = "after_run"
 RUN_POINTS = (BEFORE_RUN, MID_WRITE, AFTER_RUN)
 """Where the commit of a run's row can die."""
 
+AFTER_STAGED = "after_staged"
+"""A shard of new labels is kept aside; no table knows of it."""
+AFTER_RECIPE = "after_recipe"
+"""The data set has its new recipe, the motions still have their old labels."""
+AFTER_LABELS = "after_labels"
+"""The motions have their new labels, the store's version is the old one."""
+AFTER_VERSION = "after_version"
+"""The new labels are a version of the store, but nobody was told."""
+
+RELABEL_POINTS = (AFTER_STAGED, MID_WRITE, AFTER_RECIPE, AFTER_LABELS, AFTER_VERSION)
+"""Where labelling anew can die."""
+
 _passed: Counter[str] = Counter()
 
 
@@ -46,7 +58,7 @@ def die_at(point: str) -> None:
     if not wanted:
         return
     name, _, nth = wanted.partition(":")
-    known = sorted({*POINTS, *RUN_POINTS})
+    known = sorted({*POINTS, *RUN_POINTS, *RELABEL_POINTS})
     if name not in known:
         raise ValueError(f"{VARIABLE}={wanted!r}: no such point; there are {', '.join(known)}")
     _passed[point] += 1

@@ -12,6 +12,9 @@ from storage.errors import StoreError
 REMOTE_SCHEMES = ("s3", "gs")
 _VERSION = re.compile(r"^(?P<url>.+)@(?P<version>\d+)$")
 _SCHEME = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):")
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_ALLOW_HTTP = "AWS_ALLOW_HTTP"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UNSAFE = "AWS_S3_ALLOW_UNSAFE_RENAME"
 """Switches off the conditional write on which exactly-once commits rest."""
 
@@ -80,7 +83,10 @@ def locate(url: str | Path, options: Mapping[str, str] | None = None) -> StoreLo
     given = dict(options or {})
     if scheme is None or scheme["scheme"] == "file":
         return StoreLocation(_local_root(address), version, given)
-    return StoreLocation(_remote_root(address, scheme["scheme"], given), version, given)
+    root = _remote_root(address, scheme["scheme"], given)
+    if scheme["scheme"] == "s3":
+        given |= _plain_http(address, given)
+    return StoreLocation(root, version, given)
 
 
 def without_version(url: str | Path) -> str:
@@ -113,3 +119,22 @@ def _remote_root(address: str, scheme: str, options: Mapping[str, str]) -> str:
             f"{address}: {_UNSAFE} is set, which would let two writers lose rows; unset it"
         )
     return address.rstrip("/")
+
+
+def _plain_http(address: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The option without which the object store refuses an endpoint of this machine.
+
+    Raises:
+        StoreError: The endpoint is another machine's and not encrypted, and nobody allowed that.
+    """
+    given = {name.upper(): value for name, value in options.items()}
+    settings = {**os.environ, **given}
+    endpoint = next((settings[name] for name in _ENDPOINTS if settings.get(name)), "")
+    if not endpoint.startswith("http://") or settings.get(_ALLOW_HTTP):
+        return {}
+    if urlsplit(endpoint).hostname not in _LOOPBACK:
+        raise StoreError(
+            f"{address}: the endpoint {endpoint} is not encrypted; set {_ALLOW_HTTP}=true if it "
+            "may be used all the same"
+        )
+    return {_ALLOW_HTTP: "true"}

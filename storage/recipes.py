@@ -1,11 +1,12 @@
 """A data set has one recipe: rows of two recipes never meet under one name."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.commit import Change, commit_change
 from storage.errors import RecipeMismatch, StoreError
@@ -14,6 +15,7 @@ from storage.rows import check_name
 from storage.schemas import DATASETS
 from storage.snapshot import Snapshot
 from storage.store import Store
+from storage.versions import RELABELLED_NOTE
 
 SHOWN_LENGTH = 80
 """Characters of a setting's value in a message."""
@@ -52,6 +54,38 @@ def register_recipe(store: Store, dataset: str, recipe: Recipe) -> str:
 
     commit_change(store, DATASETS.name, dataset, f"crossdiff/recipe/{dataset}", plan)
     return recipe.recipe_id
+
+
+def replace_recipe(
+    store: Store, dataset: str, recipe: Recipe, replaceable: Collection[str]
+) -> None:
+    """Give a data set that was labelled anew the recipe of its new labels.
+
+    Args:
+        store: A store opened for writing.
+        dataset: Name of the data set.
+        recipe: What its rows depend on now.
+        replaceable: Ids of the recipes that may be replaced: what the caller saw.
+
+    Raises:
+        RecipeMismatch: The data set has got another recipe meanwhile.
+        StoreError: The store cannot be written.
+    """
+
+    def plan(snapshot: Snapshot) -> Change | None:
+        rows = snapshot.read(pc.field("dataset") == dataset).to_pylist()
+        if not rows or rows[0]["recipe_id"] not in {*replaceable, recipe.recipe_id}:
+            raise RecipeMismatch(
+                f"dataset '{dataset}' in {store.location} was given another recipe meanwhile: "
+                "look at it, and run the same command again"
+            )
+        if rows[0]["recipe_id"] == recipe.recipe_id:
+            return None
+        changed = {**rows[0], "recipe_id": recipe.recipe_id, "recipe_json": recipe.json}
+        row = pa.Table.from_pylist([changed], schema=DATASETS.schema)
+        return Change(row, frozenset({dataset}), {RELABELLED_NOTE: dataset})
+
+    commit_change(store, DATASETS.name, dataset, f"crossdiff/recipe/{dataset}", plan)
 
 
 def recipe_id(store: Store, dataset: str) -> str | None:
@@ -96,7 +130,8 @@ def _difference(store: Store, dataset: str, before: str, now: str) -> str:
         parts.append(f"{len(found) - len(shown)} more")
     return (
         f"dataset '{dataset}' in {store.location} was made with another recipe: "
-        f"{'; '.join(parts)}. Choose another --dataset name or another store"
+        f"{'; '.join(parts)}. Give the setting that it was made with, "
+        "or choose another --dataset name or another store"
     )
 
 

@@ -224,5 +224,25 @@ RUNS = TableSpec(
     ),
 )
 
-TABLES = {spec.name: spec for spec in (DATASETS, STATISTICS, RUNS, TRACKS, MOTIONS, VIDEOS)}
+DECISIONS = TableSpec(
+    name="decisions",
+    doc="One row per curator's decision on a motion; only added to. Of each field the last counts.",
+    key=("motion_id", "decided_at", "decided_by", "decision_id"),
+    unit=("decision_id",),
+    rows_per_group=4096,
+    columns=(
+        DATASET,
+        Column("motion_id", STRING, "The motion that was decided on.", required=True),
+        Column("decided_at", TIMESTAMP, "When it was decided, UTC.", required=True),
+        Column("decided_by", STRING, "Who decided.", required=True),
+        Column("decision_id", STRING, "Hash of the row: said twice, kept once.", required=True),
+        Column("verdict", STRING, "keep, drop or needs-work; null when not spoken of."),
+        Column("captions", list_of(STRING), "Replace the motion's; null when not spoken of."),
+        Column("split", STRING, "train, val or test; null when not spoken of."),
+        Column("note", STRING, "The curator's own words."),
+    ),
+)
+
+_ALL = (DATASETS, STATISTICS, RUNS, DECISIONS, TRACKS, MOTIONS, VIDEOS)
+TABLES = {spec.name: spec for spec in _ALL}
 """In the order they are created: videos last, since its presence marks a whole store."""

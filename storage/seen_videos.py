@@ -26,6 +26,7 @@ WHERE list_contains($datasets, dataset) ORDER BY dataset, video_hash, shot, trac
 _SPANS = """
 SELECT dataset, video_hash, start_s, n_frames, fps FROM motions
 WHERE list_contains($datasets, dataset) AND video_hash IS NOT NULL AND start_s IS NOT NULL
+AND joints3d_shape IS NOT NULL -- a motion of 2D alone has no label
 """
 _CONFIDENCE = """
 SELECT motion_id, quality_mean_confidence FROM motions

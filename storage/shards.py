@@ -34,6 +34,8 @@ class CommitReport:
     """Leftovers of a killed run (per table and video) that had other content and were replaced."""
     attempts: int
     """Log commits tried, over the three tables; 3 when nobody was in the way."""
+    new_videos: frozenset[str] = frozenset()
+    """Hashes of the videos whose rows were added."""
 
     @property
     def is_no_op(self) -> bool:
@@ -72,7 +74,7 @@ def commit_shard(store: Store, shard: ShardRows) -> CommitReport:
         fault.die_at(fault.AFTER_TRACKS)
         motions = _commit_parts(store, shard, MOTIONS, tables[MOTIONS.name])
         fault.die_at(fault.AFTER_MOTIONS)
-        videos, version = _commit_videos(store, shard, tables[VIDEOS.name])
+        videos, version, new = _commit_videos(store, shard, tables[VIDEOS.name])
         fault.die_at(fault.AFTER_VIDEOS)
     return CommitReport(
         version=version,
@@ -82,6 +84,7 @@ def commit_shard(store: Store, shard: ShardRows) -> CommitReport:
         known_videos=len(shard.videos) - videos.rows,
         replaced=tracks.replaced + motions.replaced,
         attempts=tracks.attempts + motions.attempts + videos.attempts,
+        new_videos=new,
     )
 
 
@@ -145,17 +148,22 @@ def _changed_units(
 
 def _commit_videos(
     store: Store, shard: ShardRows, rows: pa.Table
-) -> tuple[Committed, StoreVersion]:
+) -> tuple[Committed, StoreVersion, frozenset[str]]:
     """Commit the rows that say the shard's videos are done, with the state of the other tables."""
     app_id = _app_id(shard)
     noted = newest_version(store.location)
+    new: frozenset[str] = frozenset()
 
     def plan(snapshot: Snapshot) -> Change | None:
-        nonlocal noted
+        nonlocal noted, new
         # After the snapshot, never before: the other tables then hold all that it lists.
         newest = newest_version(store.location)
+        # Again, on the version that this commit rests on: where no lock orders the writers, the
+        # data set may have been labelled anew since.
+        _require_recipe(store, shard)
         hashes = {video.video_hash for video in shard.videos}
-        fresh = rows_of_units(rows, VIDEOS, hashes - snapshot.units(shard.dataset))
+        new = frozenset(hashes) - snapshot.units(shard.dataset)
+        fresh = rows_of_units(rows, VIDEOS, new)
         repeated = bool(shard.videos) or snapshot.table.transaction_version(app_id) is not None
         if not fresh.num_rows and repeated:
             noted = newest
@@ -164,4 +172,4 @@ def _commit_videos(
         return Change(fresh, notes={VERSIONS_NOTE: noted.by_table()})
 
     committed = commit_change(store, VIDEOS.name, shard.dataset, app_id, plan)
-    return committed, noted
+    return committed, noted, new

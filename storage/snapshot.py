@@ -16,6 +16,7 @@ from storage.arrow_rows import units_of
 from storage.columns import TableSpec
 from storage.errors import told_plainly
 from storage.location import StoreLocation
+from storage.quiet_readers import let_readers_finish_at_exit
 
 UnitCache = dict[tuple[str, str], frozenset[str]]
 """(table, file path) -> units in that file. A data file never changes, so this never goes stale."""
@@ -68,6 +69,8 @@ class Snapshot:
         local = pafs.LocalFileSystem()
         uri = self.location.table_uri(self.spec.name)
         native = pafs.SubTreeFileSystem(uri, local) if self.location.is_local else None
+        if native is None:
+            let_readers_finish_at_exit()
         with told_plainly(f"read table {self.spec.name} of {self.location}"):
             whole = self.table.to_pyarrow_dataset(filesystem=native, schema=self.spec.schema)
             if paths is None:

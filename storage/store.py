@@ -11,7 +11,7 @@ from deltalake.exceptions import CommitFailedError
 from filelock import FileLock, Timeout
 
 from storage.columns import TableSpec, misfits, missing_fields
-from storage.errors import StoreError, told_plainly
+from storage.errors import StoreError, StoreUnreachable, told_plainly
 from storage.location import StoreLocation, locate
 from storage.schemas import MOTIONS, TABLES, TRACKS, VIDEOS
 from storage.snapshot import Snapshot, UnitCache
@@ -48,7 +48,7 @@ class Store:
         """Hold off other writers of a local store; the lock dies with its process.
 
         Raises:
-            StoreError: Another process kept the lock for `LOCK_TIMEOUT_S`.
+            StoreUnreachable: Another process kept the lock for `LOCK_TIMEOUT_S`.
         """
         if not (self.locking and self.location.is_local):
             yield
@@ -58,7 +58,9 @@ class Store:
             try:
                 lock.acquire()
             except Timeout as error:
-                raise StoreError(f"another process keeps writing to {self.location}") from error
+                raise StoreUnreachable(
+                    f"another process keeps writing to {self.location}"
+                ) from error
         try:
             yield
         finally:
@@ -175,7 +177,7 @@ def ensure_table(store: Store, spec: TableSpec) -> None:
         StoreError: The store cannot be written, or has a table of another layout there.
     """
     uri, options = store.location.table_uri(spec.name), dict(store.location.options)
-    notes = {METADATA_KEY: {"versions": StoreVersion(0, 0, 0).by_table()}}
+    notes = {METADATA_KEY: {"versions": StoreVersion(0, 0, 0, 0).by_table()}}
     with told_plainly(f"create table {spec.name} in {store.location}"):
         if not DeltaTable.is_deltatable(uri, options):
             try:

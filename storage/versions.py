@@ -1,13 +1,16 @@
-"""Store versions: which versions of its three main tables belong together.
+"""Store versions: which versions of its main tables belong together.
 
 The version of a store is the version of its `videos` table. Every commit there notes the versions
 that tracks and motions had when it was decided; since a shard commits videos last, they hold all
 rows of every video that `videos` lists at that version. So `URL@12` is one consistent state.
+Labelling a data set anew changes motions and the data set's recipe and is a version of its own:
+the note therefore names the version of `datasets` too. Notes from before that could happen do not;
+what held for them is what held before the first recipe was replaced.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,25 +20,29 @@ from deltalake.fs import DeltaStorageHandler
 
 from storage.errors import StoreError, told_plainly
 from storage.location import StoreLocation
-from storage.schemas import MOTIONS, TRACKS, VIDEOS
+from storage.schemas import DATASETS, MOTIONS, TRACKS, VIDEOS
 
 METADATA_KEY = "crossdiff"
 """Where our own notes lie in a commit's metadata."""
 VERSIONS_NOTE = "versions"
+RELABELLED_NOTE = "relabelled"
+"""In a commit to `datasets` that gave a data set another recipe: its name."""
 
 
 @dataclass(frozen=True)
 class StoreVersion:
-    """Versions of the three tables that show one state of the store."""
+    """Versions of the tables that show one state of the store."""
 
     videos: int
     """Also the store's version: the N of `URL@N`."""
     tracks: int
     motions: int
+    datasets: int | None = field(default=None, compare=False)
+    """None: not noted. Says no more about the rows, which name their recipes themselves."""
 
     def by_table(self) -> dict[str, int]:
-        """The versions by table name."""
-        return asdict(self)
+        """The known versions by table name."""
+        return {name: version for name, version in asdict(self).items() if version is not None}
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ def newest_version(location: StoreLocation) -> StoreVersion:
         StoreError: A table cannot be read.
     """
     videos = _latest(location, VIDEOS.name)
-    return StoreVersion(videos, _latest(location, TRACKS.name), _latest(location, MOTIONS.name))
+    others = (_latest(location, spec.name) for spec in (TRACKS, MOTIONS, DATASETS))
+    return StoreVersion(videos, *others)
 
 
 def resolve_version(location: StoreLocation, number: int | None = None) -> StoreVersion:
@@ -71,7 +79,10 @@ def resolve_version(location: StoreLocation, number: int | None = None) -> Store
         noted = _noted_versions(_commit_info(location, VIDEOS.name, earlier))
         if noted is not None:
             # A commit without a note is maintenance: it changed the layout, not the rows.
-            return StoreVersion(number, noted[TRACKS.name], noted[MOTIONS.name])
+            recipes = noted.get(DATASETS.name)
+            if recipes is None:
+                recipes = _before_relabelling(location)
+            return StoreVersion(number, noted[TRACKS.name], noted[MOTIONS.name], recipes)
     raise StoreError(f"{location.root} version {number} does not say which tables belong to it")
 
 
@@ -88,10 +99,20 @@ def store_history(location: StoreLocation) -> list[VersionEntry]:
     for info in infos:
         noted = _noted_versions(info)
         if noted is not None:
-            version = StoreVersion(info["version"], noted[TRACKS.name], noted[MOTIONS.name])
+            parts = (noted[TRACKS.name], noted[MOTIONS.name], noted.get(DATASETS.name))
+            version = StoreVersion(info["version"], *parts)
             moment = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
             entries.append(VersionEntry(version, moment))
     return entries
+
+
+def _before_relabelling(location: StoreLocation) -> int:
+    """The last version of `datasets` in which every data set had the recipe it was begun with."""
+    newest = _latest(location, DATASETS.name)
+    for version in range(newest + 1):
+        if RELABELLED_NOTE in _commit_info(location, DATASETS.name, version).get(METADATA_KEY, {}):
+            return version - 1
+    return newest
 
 
 def _latest(location: StoreLocation, table: str) -> int:
