@@ -12,11 +12,11 @@ from pipeline.views import UNITS_PER_METRE
 
 @dataclass(frozen=True)
 class LabelQuality:
-    """One motion's figures."""
+    """One motion's figures; those of its 3D are None where it has none."""
 
-    azimuth_deg: float
+    azimuth_deg: float | None
     """Azimuth of the camera that fits best: 0 front, 90 left, 180 back, 270 right."""
-    reprojection_m: float
+    reprojection_m: float | None
     """Mean distance between the lifted joints, seen from that azimuth, and the 2D input (metres,
     root aligned, seen joints only)."""
     mean_confidence: float
@@ -24,7 +24,7 @@ class LabelQuality:
     """Share of joint-frames that were not seen."""
     foot_skating: float | None
     """As `pipeline.plausibility` defines it, m/s; None where no foot stands."""
-    jitter: float
+    jitter: float | None
     """As `pipeline.plausibility` defines it, m/s^3."""
 
 
@@ -68,8 +68,24 @@ def label_quality(
     return LabelQuality(
         azimuth_deg=azimuth,
         reprojection_m=reprojection,
-        mean_confidence=float(confidence[seen].mean()) if seen.any() else 0.0,
+        mean_confidence=_mean_confidence(seen, confidence),
         masked_share=float(1.0 - seen.mean()),
         foot_skating=foot_skating(joints3d, skeleton),
         jitter=jitter(joints3d, skeleton),
     )
+
+
+def view_quality(seen: Bool, confidence: Float32) -> LabelQuality:
+    """The figures of a motion of which 2D alone is known; arrays (T, J)."""
+    return LabelQuality(
+        azimuth_deg=None,
+        reprojection_m=None,
+        mean_confidence=_mean_confidence(seen, confidence),
+        masked_share=float(1.0 - seen.mean()),
+        foot_skating=None,
+        jitter=None,
+    )
+
+
+def _mean_confidence(seen: Bool, confidence: Float32) -> float:
+    return float(confidence[seen].mean()) if seen.any() else 0.0

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
@@ -27,6 +27,17 @@ class SourceClip:
     group: int | None
     clip: int | None
     caption: str | None = None
+    url: str | None = None
+    """Where it lies when that is no path of this machine; `path` is then a copy's."""
+
+    @property
+    def place(self) -> str:
+        """What the tables call its path."""
+        return self.url or in_unicode(str(self.path))
+
+
+class NoVideos(ValueError):  # noqa: N818 - named as the situation it reports
+    """A folder in which there is no video yet."""
 
 
 def find_videos(spec: str | Path) -> list[SourceClip]:
@@ -42,6 +53,7 @@ def find_videos(spec: str | Path) -> list[SourceClip]:
         Clips: a list's in its order, a folder's sorted by name.
 
     Raises:
+        NoVideos: The folder has none.
         ValueError: Nothing there, or a list without a `path` column.
     """
     given = Path(spec).absolute()
@@ -49,7 +61,7 @@ def find_videos(spec: str | Path) -> list[SourceClip]:
         clips = [_clip(path, given) for path in sorted(given.rglob("*")) if _is_video(path, given)]
         if not clips:
             known = ", ".join(sorted(VIDEO_SUFFIXES))
-            raise ValueError(f"{spec} holds no video: give a folder with files ending in {known}.")
+            raise NoVideos(f"{spec} holds no video: give a folder with files ending in {known}.")
         return clips
     if not given.exists():
         raise ValueError(f"{spec} does not exist: give a video, a folder of videos, or a list.")
@@ -58,22 +70,44 @@ def find_videos(spec: str | Path) -> list[SourceClip]:
     return [_clip(given, given.parent)]
 
 
+def is_video_name(name: str) -> bool:
+    """Whether a name below the folder given is a video's: its suffix says so, nothing is hidden."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not hidden and path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def clip_named(name: str, path: Path, url: str | None = None) -> SourceClip:
+    """Read action, group and clip from a UCF101 name; else the folder's name is the action.
+
+    Args:
+        name: Relative to the folder or bucket given.
+        path: Where the file lies, or its copy will.
+        url: Its address when it is no file of this machine.
+    """
+    inside = PurePosixPath(name)
+    named = UCF101_NAME.fullmatch(inside.stem)
+    return SourceClip(
+        path=path,
+        name=in_unicode(name),
+        action=named["action"] if named else in_unicode(inside.parent.name) or None,
+        group=int(named["group"]) if named else None,
+        clip=int(named["clip"]) if named else None,
+        url=url,
+    )
+
+
+def in_unicode(text: str) -> str:
+    """A file's name as tables and pages can hold it: bytes that are no UTF-8 become U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _is_video(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return not hidden and path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+    return is_video_name(path.relative_to(root).as_posix()) and path.is_file()
 
 
 def _clip(path: Path, root: Path) -> SourceClip:
-    """Read action, group and clip from a UCF101 name; else the folder's name is the action."""
-    named = UCF101_NAME.fullmatch(path.stem)
-    folder = path.parent.name if path.parent != root else None
-    return SourceClip(
-        path=path,
-        name=path.relative_to(root).as_posix(),
-        action=named["action"] if named else folder,
-        group=int(named["group"]) if named else None,
-        clip=int(named["clip"]) if named else None,
-    )
+    return clip_named(path.relative_to(root).as_posix(), path)
 
 
 def _listed(row: Mapping[str, str | None], listing: Path) -> SourceClip:
