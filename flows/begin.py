@@ -2,11 +2,15 @@
 
 from flows.ingest_plan import IngestPlan, plan_ingest
 from flows.options import IngestOptions, check
+from flows.progress import say
 from flows.recipe import recipe_for
 from pipeline.video import find_videos
+from pipeline.video.hash_cache import user_hash_cache
+from storage.bucket_videos import is_bucket
+from storage.patience import patiently
 from storage.recipes import register_recipe
 from storage.shards import known_hashes
-from storage.store import create_store
+from storage.store import Store, create_store
 
 
 def begin(options: IngestOptions) -> IngestPlan:
@@ -22,14 +26,26 @@ def begin(options: IngestOptions) -> IngestPlan:
         PoseSetupError: The estimator cannot be used.
     """
     check(options)
-    sources = find_videos(options.videos)
+    sources = None if is_bucket(options.videos) else find_videos(options.videos)
     recipe = recipe_for(options)
-    store = create_store(options.out)
-    plan = plan_ingest(sources, known_hashes(store, options.dataset))
-    if plan.pending:
+    store, known = patiently(lambda: _open(options), say)
+    cache = user_hash_cache()
+    if sources is None:
+        # Here and not above: a folder needs no client of an object store.
+        from flows.bucket_plan import plan_bucket  # noqa: PLC0415
+
+        plan = plan_bucket(options, known, cache)
+    else:
+        plan = plan_ingest(sources, known, cache, options.settle_s)
+    if plan.pending and not options.label.only_2d:
         # Here and not above: torch takes seconds to import, and most scheduled runs find nothing.
         from flows.engines import checkpoint_for  # noqa: PLC0415
 
         checkpoint_for(options.checkpoint, options.pose.device)
-    register_recipe(store, options.dataset, recipe)
+    patiently(lambda: register_recipe(store, options.dataset, recipe), say)
     return plan
+
+
+def _open(options: IngestOptions) -> tuple[Store, frozenset[str]]:
+    store = create_store(options.out)
+    return store, known_hashes(store, options.dataset)

@@ -10,28 +10,41 @@ import tyro
 
 from flows.commands import (
     checkpoint,
+    classes,
+    decide,
     evaluate,
     evaluate_ablation,
     evaluate_lift,
     evaluate_wild,
     evaluator,
+    finetune,
     generate,
     ingest,
+    plan,
     prepare,
+    relabel,
     store,
     train,
 )
 from flows.commands.outcome import Outcome
+from flows.plain_errors import plain_errors, sentence
 from flows.prefect_settings import prepare_environment
 from flows.quiet_exit import silence_interpreter_exit
 
 Command = Callable[..., Outcome]
 COMMANDS: dict[str, Command] = {
     "ingest": ingest.ingest,
+    "plan": plan.plan,
+    "classes": classes.classes,
+    "relabel": relabel.relabel,
+    "decide": decide.decide,
     "ls": store.ls,
     "show": store.show,
     "report": store.report,
+    "compact": store.compact,
     "train": train.train,
+    "finetune": finetune.finetune,
+    "gate": finetune.gate,
     "generate": generate.generate,
     "evaluate": evaluate.evaluate,
 }
@@ -47,8 +60,12 @@ GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
         },
     ),
     "checkpoint": (
-        "Bring published weights in, and take ours out in the published layout.",
-        {"import": checkpoint.import_official, "export": checkpoint.export_official},
+        "Bring published weights in, take ours out in their layout, choose the one to use.",
+        {
+            "import": checkpoint.import_official,
+            "export": checkpoint.export_official,
+            "promote": checkpoint.promote,
+        },
     ),
     "evaluator": (
         "Train or import the matching networks that scores are computed with.",
@@ -73,16 +90,6 @@ EXIT_STOPPED = 130
 QUIET = {"TOKENIZERS_PARALLELISM": "false", "RUST_LOG": "error"}
 """Libraries' own remarks on what is going to be told, or is nobody's concern: forked tokenizers,
 and the object store's attempts at finding credentials. What the user has set stays."""
-
-
-def _plain_errors() -> tuple[type[Exception], ...]:
-    """What is told in one sentence; anything else is a bug and keeps its traceback."""
-    from models.checkpoint_id import CheckpointError  # noqa: PLC0415
-    from pipeline.pose.protocol import PoseSetupError  # noqa: PLC0415
-    from pipeline.reasons import PipelineError  # noqa: PLC0415
-    from storage.errors import StoreError  # noqa: PLC0415
-
-    return (ValueError, OSError, CheckpointError, PoseSetupError, PipelineError, StoreError)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -111,9 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
         _close_output()  # the reader of --help has had enough
         return 0
     except Exception as error:
-        if not isinstance(error, _plain_errors()):
+        if not isinstance(error, plain_errors()):
             raise
-        return _fail(_sentence(error), EXIT_USAGE, as_json)
+        return _fail(sentence(error), EXIT_USAGE, as_json)
     _print(outcome, as_json)
     return EXIT_FAILED if outcome.failed else 0
 
@@ -149,13 +156,6 @@ def _group_entry(name: str, about: str) -> Command:
 
     group.__doc__ = about
     return group
-
-
-def _sentence(error: Exception) -> str:
-    """What went wrong, on one line; the system's own errors without their number."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"cannot use {error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _fail(message: str, status: int, as_json: bool) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from flows.options import DEVICE
+from flows.recipe import estimator_for
 from models.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -23,6 +24,14 @@ def checkpoint_for(folder: Path, device: str) -> Checkpoint:
     """
     torch.set_num_threads(1)
     return load_checkpoint(folder, device_named(device))
+
+
+def model_loads() -> dict[str, int]:
+    """How often this process has built each model since it began: `pose` and `lift`."""
+    return {
+        "pose": estimator_for.cache_info().misses,
+        "lift": checkpoint_for.cache_info().misses,
+    }
 
 
 def device_named(name: str) -> torch.device:

@@ -1,15 +1,15 @@
 """What an ingest has to do: which files are new by content, and how they fall into shards."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.reasons import PipelineError, Reason
 from pipeline.splits import shards
-from pipeline.video import SourceClip, content_hash
+from pipeline.video import SourceClip
+from pipeline.video.hash_cache import HashCache
+from pipeline.video.hashed_files import HashedFile, hash_files
+from pipeline.video.stamps import Stamp
 from storage.lineage import sha256_text
-
-HASH_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,19 @@ class PlannedClip:
     reason: Reason | None = None
     """Set when the file could not even be read for hashing."""
     detail: str | None = None
+    stamp: Stamp | None = None
+    """Of the file when it was hashed: another one means that the hash is not its own any more."""
+
+
+@dataclass(frozen=True)
+class LeftClip:
+    """A file that is left for another time."""
+
+    source: SourceClip
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.source.name} is left for another time: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -37,47 +50,82 @@ class IngestPlan:
     duplicates: int
     """Files whose content another file of this run has."""
     pending: tuple[PlannedClip, ...] = field(default_factory=tuple)
+    left: tuple[LeftClip, ...] = field(default_factory=tuple)
+    """Files that are still being written."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong on the way and changed nothing."""
 
     def shards(self, size: int) -> list[tuple[str, tuple[PlannedClip, ...]]]:
         """(shard id, clips) pairs; the id is a function of the clips."""
         return [(_shard_id(part), tuple(part)) for part in shards(self.pending, size)]
 
 
-def plan_ingest(sources: Sequence[SourceClip], known: frozenset[str]) -> IngestPlan:
+def plan_ingest(
+    sources: Sequence[SourceClip],
+    known: frozenset[str],
+    cache: HashCache | None = None,
+    settle_s: float = 0.0,
+) -> IngestPlan:
     """Hash the files and leave out what the data set holds.
 
     Args:
         sources: Files, from `find_videos`.
         known: Content hashes that are done.
+        cache: Hashes of files that have not changed since; None reads every file.
+        settle_s: Files touched within this many seconds are left for another time.
     """
-    with ThreadPoolExecutor(HASH_THREADS) as pool:
-        hashed = list(pool.map(_hashed, sources))
+    files = hash_files([source.path for source in sources], cache, settle_s)
+    looked_at = [_clip(source, file) for source, file in zip(sources, files, strict=True)]
+    return plan_of(looked_at, known, () if cache is None else cache.problems)
+
+
+def plan_of(
+    looked_at: Sequence[PlannedClip | LeftClip],
+    known: frozenset[str],
+    warnings: Iterable[str] = (),
+) -> IngestPlan:
+    """Sort files by what is to be done with them.
+
+    Args:
+        looked_at: Every file, with its hash or why it is left.
+        known: Content hashes that are done.
+        warnings: Passed on.
+    """
+    hashed = [clip for clip in looked_at if isinstance(clip, PlannedClip)]
     first: dict[str, list[PlannedClip]] = {}
     for clip in hashed:
         first.setdefault(clip.video_hash, []).append(clip)
     fresh = [group for digest, group in first.items() if digest not in known]
-    done = [clip for clip in hashed if clip.video_hash in known]
-    extra = [clip for group in fresh for clip in group[1:]]
     return IngestPlan(
-        found=len(sources),
-        known=len(done),
-        duplicates=len(extra),
+        found=len(looked_at),
+        known=sum(clip.video_hash in known for clip in hashed),
+        duplicates=sum(len(group[1:]) for group in fresh),
         pending=tuple(_merged(group) for group in fresh),
+        left=tuple(clip for clip in looked_at if isinstance(clip, LeftClip)),
+        warnings=tuple(warnings),
     )
 
 
-def _hashed(source: SourceClip) -> PlannedClip:
-    try:
-        return PlannedClip(source, content_hash(source.path))
-    except PipelineError as error:
-        digest = sha256_text(f"unread:{source.path}")
-        return PlannedClip(source, digest, reason=error.reason, detail=error.detail)
+def unreadable_clip(source: SourceClip, error: PipelineError) -> PlannedClip:
+    """A file that nobody can read: it gets a row of its own, under its place's hash."""
+    digest = sha256_text(f"unread:{source.place}")
+    return PlannedClip(source, digest, reason=error.reason, detail=error.detail)
+
+
+def _clip(source: SourceClip, file: HashedFile) -> PlannedClip | LeftClip:
+    if file.sha256 is not None:
+        return PlannedClip(source, file.sha256, stamp=file.stamp)
+    if file.error is not None:
+        return unreadable_clip(source, file.error)
+    return LeftClip(source, file.unsettled or "")
 
 
 def _merged(group: list[PlannedClip]) -> PlannedClip:
-    head = group[0]
     names = tuple(clip.source.name for clip in group[1:])
-    return PlannedClip(head.source, head.video_hash, names, head.reason, head.detail)
+    head = group[0]
+    return PlannedClip(
+        head.source, head.video_hash, names, head.reason, head.detail, stamp=head.stamp
+    )
 
 
 def _shard_id(clips: Sequence[PlannedClip]) -> str:

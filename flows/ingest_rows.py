@@ -19,7 +19,7 @@ def video_row(clip: PlannedClip, result: ClipResult, dataset: str, lineage: Line
     return VideoRow(
         dataset=dataset,
         video_hash=clip.video_hash,
-        path=str(source.path),
+        path=source.place,
         name=source.name,
         aliases=clip.aliases,
         action=source.action,

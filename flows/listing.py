@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from flows.decide import verdicts_of
 from pipeline.reasons import Reason
 from storage.catalog import count_rows, list_motions, list_videos
 from storage.runs import RunRow, read_runs
@@ -12,7 +13,7 @@ from storage.store import Store, open_store
 VIDEO_COLUMNS = ("dataset", "name", "status", "reason", "motions", "duration_s", "detail")
 MOTION_COLUMNS = (
     "motion_id", "action", "split", "n_frames", "start_s", "quality_reprojection_error",
-    "quality_mean_confidence", "quality_mask_share",
+    "quality_mean_confidence", "quality_mask_share", "verdict",
 )  # fmt: skip
 RUN_COLUMNS = (
     "run_id", "kind", "what", "store_version", "checkpoint_ids", "finished_at", "seconds", "out",
@@ -44,6 +45,9 @@ def list_store(
         table = list_videos(store, dataset=dataset, status=status, reason=reason, action=action)
     columns = MOTION_COLUMNS if motions else VIDEO_COLUMNS
     rows = table.to_pylist()
+    if motions:
+        verdicts = verdicts_of(store)
+        rows = [{**row, "verdict": verdicts.get(row["motion_id"])} for row in rows]
     counts = count_rows(store, dataset)
     data = {
         "store": url,

@@ -48,8 +48,18 @@ class IngestOptions:
     checkpoint: Path
     pose: PoseOptions = field(default_factory=PoseOptions)
     label: LabelConfig = field(default_factory=LabelConfig)
-    shard_size: int = 8
+    shard_size: int | None = None
+    """Clips per commit; None: chosen when the run begins, see `flows.shard_size`."""
     workers: int = 1
+    runner: Literal["local", "ray", "dask"] = "local"
+    address: str | None = None
+    """Of a running Ray or Dask cluster; None makes one for the run."""
+    settle_s: float = 0.0
+    """Files touched within this many seconds are left for another time."""
+    keep_downloads: bool = False
+    """Whether copies of videos from a bucket outlive the commit of their rows."""
+    shard_timeout_s: float | None = None
+    """Seconds after which a shard is given up; None: judged by its files' sizes."""
 
 
 def check(options: IngestOptions) -> None:
@@ -59,8 +69,17 @@ def check(options: IngestOptions) -> None:
         ValueError: An option out of range; the sentence names it.
     """
     for name, value in (("--workers", options.workers), ("--shard-size", options.shard_size)):
-        if value < 1:
+        if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
+    if not 0 <= options.settle_s < float("inf"):
+        raise ValueError(f"--settle must be a number of seconds, not {options.settle_s:g}")
+    if options.shard_timeout_s is not None and not options.shard_timeout_s > 0:
+        raise ValueError(f"--shard-timeout must be positive, not {options.shard_timeout_s:g}")
     if not DEVICE.fullmatch(options.pose.device):
         raise ValueError(f"--device {options.pose.device}: give auto, cpu, cuda or cuda:N")
+    if options.address is not None:
+        if options.runner == "local":
+            raise ValueError("--address is for --runner ray or dask")
+        if options.workers != 1:
+            raise ValueError("--workers: the cluster at --address has its own; leave it out")
     check_name("--dataset", options.dataset)

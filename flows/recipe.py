@@ -1,6 +1,5 @@
 """Which estimator and checkpoint an ingest means: named from their files, without loading them."""
 
-from dataclasses import asdict
 from functools import lru_cache
 
 from flows.options import IngestOptions, PoseOptions
@@ -35,8 +34,9 @@ def estimator_for(pose: PoseOptions) -> PoseEstimator:
 
 def recipe_for(options: IngestOptions) -> Recipe:
     """What the data set's rows will depend on."""
+    label = options.label
     return Recipe(
         estimator_id=estimator_for(options.pose).estimator_id,
-        checkpoint_id=checkpoint_id(options.checkpoint),
-        config=asdict(options.label),
+        checkpoint_id=None if label.only_2d else checkpoint_id(options.checkpoint),
+        config=label.settings(),
     )

@@ -1,20 +1,29 @@
 """The unit of work: one shard of clips, from paths to a commit; returns counts, never frames."""
 
 from collections import Counter
+from collections.abc import Collection
 
-from flows.counts import ShardCounts
-from flows.engines import checkpoint_for
-from flows.ingest_plan import PlannedClip
+from flows.counts import Failure, ShardCounts
+from flows.engines import checkpoint_for, model_loads
+from flows.ingest_plan import LeftClip, PlannedClip
 from flows.ingest_rows import motion_rows, track_rows, video_row
 from flows.options import IngestOptions
 from flows.progress import say
 from flows.recipe import estimator_for, recipe_for
+from flows.worker_process import worker_name
 from models.lifting.labelling import ClipResult, label_clip
 from pipeline.stopwatch import Stopwatch
+from pipeline.video.hashed_files import has_changed
 from storage.lineage import Lineage, make_lineage
 from storage.rows import MotionRow, ShardRows, TrackRow, VideoRow
-from storage.shards import commit_shard
+from storage.shards import commit_shard, known_hashes
 from storage.store import create_store
+
+CHANGED = "changed or went away since its content was hashed"
+_uncommitted: dict[tuple[str, str, str], tuple[ShardRows, list[LeftClip]]] = {}
+"""Rows of shards whose commit failed in this process: a repetition need not compute them again."""
+HELD_SHARDS = 4
+"""Of those, how many are held: a store that stays away must not fill the memory."""
 
 
 def process_shard(
@@ -22,43 +31,73 @@ def process_shard(
 ) -> ShardCounts:
     """Label every clip of a shard and commit the rows at once.
 
+    Clips that another run stored meanwhile are passed over, and so are files that are not what
+    they were when they were hashed: their rows would go by another content's name.
+
     Args:
         options: The ingest's options; the models they name are built once per process.
         shard_id: Names the commit: a repeated shard changes nothing.
         clips: What to process.
 
     Raises:
-        StoreError: The rows could not be committed; running the shard again is safe.
+        StoreUnreachable: The store did not answer; running the shard again is safe.
+        StoreError: The rows could not be committed.
     """
+    store = create_store(options.out)
+    known = known_hashes(store, options.dataset)
+    todo = [clip for clip in clips if clip.video_hash not in known]
+    key = (options.out, options.dataset, shard_id)
+    if key not in _uncommitted:
+        _uncommitted[key] = _compute(options, shard_id, todo)
+    rows, left = _uncommitted[key]
+    for oldest in list(_uncommitted)[:-HELD_SHARDS]:
+        _uncommitted.pop(oldest, None)
+    watch = Stopwatch()
+    new = commit_shard(store, rows).new_videos if rows.videos else frozenset[str]()
+    _uncommitted.pop(key, None)
+    _drop_downloads(options, clips)
+    return _counts(rows, new, left, clips, watch)
+
+
+def _compute(
+    options: IngestOptions, shard_id: str, clips: Collection[PlannedClip]
+) -> tuple[ShardRows, list[LeftClip]]:
     recipe = recipe_for(options)
     lineage = make_lineage(recipe, options)
     videos: list[VideoRow] = []
     tracks: list[TrackRow] = []
     motions: list[MotionRow] = []
+    left: list[LeftClip] = []
     for clip in clips:
         watch = Stopwatch()
         result = _label(options, clip)
+        if result is None:
+            left.append(LeftClip(clip.source, CHANGED))
+            continue
         made = _rows(clip, result, options.dataset, lineage)
         videos.append(made[0])
         tracks.extend(made[1])
         motions.extend(made[2])
         _say(clip, result, watch)
-    watch = Stopwatch()
-    rows = ShardRows(options.dataset, shard_id, recipe.recipe_id, videos, tracks, motions)
-    commit_shard(create_store(options.out), rows)
-    return _counts(videos, motions, watch)
+    return ShardRows(options.dataset, shard_id, recipe.recipe_id, videos, tracks, motions), left
 
 
-def _label(options: IngestOptions, clip: PlannedClip) -> ClipResult:
+def _label(options: IngestOptions, clip: PlannedClip) -> ClipResult | None:
+    """All that a clip gives; None when its file is not the one that was hashed."""
     if clip.reason is not None:
         return ClipResult(reason=clip.reason, detail=clip.detail)
-    return label_clip(
-        clip.source.path,
+    path, label = clip.source.path, options.label
+    if clip.stamp is not None and has_changed(path, clip.stamp):
+        return None
+    result = label_clip(
+        path,
         estimator_for(options.pose),
-        checkpoint_for(options.checkpoint, options.pose.device),
-        options.label,
+        None if label.only_2d else checkpoint_for(options.checkpoint, options.pose.device),
+        label,
         known_hash=clip.video_hash,
     )
+    changed = clip.stamp is not None and has_changed(path, clip.stamp)
+    return None if changed else result
 
 
 def _rows(
@@ -76,12 +115,38 @@ def _say(clip: PlannedClip, result: ClipResult, watch: Stopwatch) -> None:
     say(f"  {clip.source.name}: {outcome} ({watch.seconds:.1f} s)")
 
 
-def _counts(videos: list[VideoRow], motions: list[MotionRow], watch: Stopwatch) -> ShardCounts:
+def _drop_downloads(options: IngestOptions, clips: Collection[PlannedClip]) -> None:
+    """Copies of a bucket's videos go when their rows are stored."""
+    for clip in clips:
+        if clip.source.url is not None and not options.keep_downloads:
+            clip.source.path.unlink(missing_ok=True)
+
+
+def _counts(
+    rows: ShardRows,
+    new: Collection[str],
+    left: list[LeftClip],
+    clips: Collection[PlannedClip],
+    watch: Stopwatch,
+) -> ShardCounts:
+    videos = [row for row in rows.videos if row.video_hash in new]
     spent = {
         stage: sum(getattr(row, f"seconds_{stage}") or 0.0 for row in videos)
         for stage in ("decode", "pose", "normalise", "lift")
     }
     spent["commit"] = watch.seconds
-    reasons = Counter(row.reason for row in videos if row.reason)
-    ok = sum(row.reason is None for row in videos)
-    return ShardCounts(len(videos), ok, len(motions), spent, dict(reasons))
+    failures = [Failure(r.name, r.reason, r.detail or "") for r in videos if r.reason]
+    gone = {clip.source.name for clip in left}
+    others = [c for c in clips if c.video_hash not in new and c.source.name not in gone]
+    return ShardCounts(
+        videos=len(videos),
+        ok=sum(row.reason is None for row in videos),
+        motions=sum(row.video_hash in new for row in rows.motions),
+        seconds=spent,
+        reasons=dict(Counter(failure.reason for failure in failures)),
+        worker=worker_name(),
+        model_loads=model_loads(),
+        failures=tuple(failures),
+        known=len(others),
+        left=tuple(str(clip) for clip in left),
+    )

@@ -26,6 +26,8 @@ def find_source(video: VideoRow | None) -> SourceVideo:
     """
     if video is None:
         return SourceVideo(None, "this motion was captured, not filmed")
+    if "://" in video.path:
+        return SourceVideo(None, f"the video is not on this machine: it lies at {video.path}")
     try:
         found = content_hash(video.path)
     except PipelineError as error:

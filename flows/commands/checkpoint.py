@@ -1,4 +1,4 @@
-"""`crossdiff checkpoint import` and `export`: the published weights' layout."""
+"""`crossdiff checkpoint`: the published weights' layout, and which checkpoint is the one to use."""
 
 from pathlib import Path
 
@@ -56,6 +56,27 @@ def export_official(
 
     data = export_weights(checkpoint, out, stats_out)
     return Outcome(data, [f"{key}: {_words(value)}" for key, value in data.items() if value])
+
+
+def promote(
+    run: Positional[Path],
+    /,
+    models: Path | None = None,
+    json: bool = False,
+) -> Outcome:
+    """Make a checkpoint the one that a folder of models stands for, by hand.
+
+    `--checkpoint MODELS` means it from then on. What stood there before is kept in the pointer.
+
+    Args:
+        run: A finetuning's folder, or a checkpoint folder.
+        models: Folder of the pointer promoted.json; default: the one that the run is in.
+        json: Print one JSON object on stdout instead of text.
+    """
+    from flows.gate import promote_by_hand  # noqa: PLC0415
+
+    data = promote_by_hand(run, models)
+    return Outcome(data, [f"{data['models']} stands for {data['checkpoint_id']}"])
 
 
 def _words(value: object) -> str:

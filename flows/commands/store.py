@@ -70,3 +70,16 @@ def report(store: str, out: Path, dataset: str | None = None, json: bool = False
 
     path = str(write_report(store, out, dataset))
     return Outcome({"report": path}, [path])
+
+
+def compact(store: str, fewest: int = 8, json: bool = False) -> Outcome:
+    """Merge the small files of all tables; no row changes, older versions stay readable.
+
+    Args:
+        store: The store, without a version.
+        fewest: Least number of small files worth merging.
+        json: Print one JSON object on stdout instead of text.
+    """
+    from flows.compact import run_compact  # noqa: PLC0415
+
+    return Outcome(*run_compact(store, fewest))

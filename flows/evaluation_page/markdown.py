@@ -1,10 +1,10 @@
 """An evaluation's page as Markdown: what fits into an artifact."""
 
-import html
 from pathlib import Path
 
 from flows.evaluation_page.model import Page, Table
 from flows.evaluation_page.values import best_rows, heading, show
+from flows.markdown_text import as_text
 
 LONGEST_TABLE = 50
 """Rows of a table that an artifact shows; the report has them all."""
@@ -17,12 +17,12 @@ def page_markdown(page: Page, report: Path) -> str:
         page: The evaluation.
         report: The HTML file with the players and charts.
     """
-    lines = [f"# {_safe(page.title)}", "", f"[{report.name}]({report.as_uri()})", ""]
-    lines += [f"> **Warning:** {_safe(warning)}\n" for warning in page.warnings]
+    lines = [f"# {as_text(page.title)}", "", f"[{report.name}]({report.as_uri()})", ""]
+    lines += [f"> **Warning:** {as_text(warning)}\n" for warning in page.warnings]
     lines += ["| fact | value |", "|---|---|"]
-    lines += [f"| {_safe(name)} | {_safe(value)} |" for name, value in page.facts]
+    lines += [f"| {as_text(name)} | {as_text(value)} |" for name, value in page.facts]
     for section in page.sections:
-        lines += ["", f"## {_safe(section.title)}"]
+        lines += ["", f"## {as_text(section.title)}"]
         for table in section.tables:
             lines += ["", *table_markdown(table)]
     return "\n".join(lines)
@@ -32,8 +32,8 @@ def table_markdown(table: Table) -> list[str]:
     """One table; the best of a column, and those whose interval overlaps it, in bold."""
     columns = table.columns
     best = [best_rows(table, number) for number in range(len(columns))]
-    out = [f"**{_safe(table.title)}**", ""]
-    out.append("| " + " | ".join(_safe(heading(column)) for column in columns) + " |")
+    out = [f"**{as_text(table.title)}**", ""]
+    out.append("| " + " | ".join(as_text(heading(column)) for column in columns) + " |")
     out.append("|" + "".join("---|" for _ in columns))
     for row_number, row in enumerate(table.rows[:LONGEST_TABLE]):
         cells = [
@@ -44,17 +44,9 @@ def table_markdown(table: Table) -> list[str]:
     if len(table.rows) > LONGEST_TABLE:
         out.append(f"\n{len(table.rows)} rows, the first {LONGEST_TABLE} shown.")
     if table.note:
-        out.append(f"\n{_safe(table.note)}")
+        out.append(f"\n{as_text(table.note)}")
     return out
 
 
 def _cell(text: str, is_best: bool) -> str:
-    return f"**{_safe(text)}**" if is_best else _safe(text)
-
-
-def _safe(text: str) -> str:
-    """A text that stays text: no tag, no cell, no link of its own."""
-    plain = html.escape(" ".join(text.split()), quote=False)
-    for letter in "\\`*_[]|":
-        plain = plain.replace(letter, f"\\{letter}")
-    return plain
+    return f"**{as_text(text)}**" if is_best else as_text(text)

@@ -1,0 +1,168 @@
+"""`crossdiff relabel`: a data set's stored views lifted anew, as a new version of the store."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flows.engines import checkpoint_for
+from flows.progress import counter
+from models.checkpoint import Checkpoint
+from models.checkpoint_id import checkpoint_id, resolve_checkpoint
+from models.lifting.label_config import relabelled_settings
+from models.lifting.pseudo_label import label_stored_view
+from pipeline.reasons import PipelineError
+from pipeline.stopwatch import Stopwatch
+from storage.catalog import mean_reprojection
+from storage.errors import StoreError
+from storage.lineage import Recipe, make_lineage
+from storage.recipes import all_recipes
+from storage.relabelling import (
+    Relabelling,
+    RelabelReport,
+    begin_relabelling,
+    commit_labels,
+    keep_labels,
+    missing_labels,
+    read_motions,
+)
+from storage.rows import MotionRow
+from storage.store import Store, create_store, open_store
+from storage.versions import newest_version
+
+
+@dataclass(frozen=True)
+class RelabelOptions:
+    """What to label anew; see `crossdiff relabel --help`."""
+
+    store: str
+    dataset: str
+    checkpoint: Path
+    one_euro: bool = False
+    label_2d_only: bool = False
+    shard_size: int = 32
+    """Motions labelled between two writes: what a kill costs."""
+    device: str = "auto"
+
+
+def run_relabel(options: RelabelOptions) -> tuple[dict[str, Any], list[str]]:
+    """Lift the stored views of a data set with another checkpoint and replace its labels.
+
+    Killed anywhere, the same call goes on. Nothing changes before all labels are there.
+
+    Returns:
+        The facts for `--json`, and lines to print.
+
+    Raises:
+        ValueError: A wrong option, or a motion that the checkpoint cannot lift.
+        StoreError: The store cannot be used, has no such data set, or was labelled meanwhile.
+        CheckpointError: The checkpoint cannot be used.
+    """
+    watch = Stopwatch()
+    if options.shard_size < 1:
+        raise ValueError(f"--shard-size must be at least 1, not {options.shard_size}")
+    # Once: another checkpoint may be promoted while this works.
+    options = replace(options, checkpoint=resolve_checkpoint(options.checkpoint))
+    store = open_store(options.store)
+    before = all_recipes(store).get(options.dataset)
+    if before is None:
+        raise StoreError(f"{store.location} has no data set '{options.dataset}'")
+    recipe = Recipe(
+        estimator_id=before["estimator_id"],
+        checkpoint_id=checkpoint_id(options.checkpoint),
+        config=relabelled_settings(before["config"], one_euro=options.one_euro),
+    )
+    error_before = mean_reprojection(store, options.dataset)
+    work = begin_relabelling(
+        store,
+        options.dataset,
+        recipe,
+        make_lineage(recipe, options),
+        label_2d_only=options.label_2d_only,
+    )
+    if work is not None:
+        create_store(options.store)  # adds what a store of an older version of this package lacks
+    report = None if work is None else _label_and_commit(work, options)
+    return _told(options, store, recipe, before, report, error_before, watch)
+
+
+def _label_and_commit(work: Relabelling, options: RelabelOptions) -> RelabelReport:
+    report = None
+    while report is None:  # again when an ingest has brought motions meanwhile
+        shards = missing_labels(work, options.shard_size)
+        with counter(sum(map(len, shards)), "relabel", "motion") as bar:
+            for shard in shards:
+                checkpoint = checkpoint_for(options.checkpoint, options.device)
+                labelled = []
+                for row in read_motions(shard):
+                    labelled.append(_labelled(row, checkpoint, options))
+                    bar.update()
+                keep_labels(work, labelled)
+        report = commit_labels(work)
+    return report
+
+
+def _labelled(row: MotionRow, checkpoint: Checkpoint, options: RelabelOptions) -> MotionRow:
+    if row.joint_set != checkpoint.skeleton.name:
+        raise ValueError(
+            f"motion {row.motion_id} is of {row.joint_set}, but {options.checkpoint} lifts "
+            f"{checkpoint.skeleton.name}: choose a checkpoint of that skeleton"
+        )
+    try:
+        label = label_stored_view(row.view2d, row.joint_mask, checkpoint, smooth=options.one_euro)
+    except PipelineError as error:
+        raise ValueError(
+            f"{options.checkpoint} cannot lift motion {row.motion_id}: {error.detail}; nothing "
+            "was changed"
+        ) from error
+    return replace(
+        row,
+        joints3d=label.joints3d,
+        features3d=label.features3d,
+        feature_mask3d=label.mask3d,
+        view_azimuth_deg=label.quality.azimuth_deg,
+        quality_reprojection_error=label.quality.reprojection_m,
+        quality_foot_skating=label.quality.foot_skating,
+        quality_jitter=label.quality.jitter,
+    )
+
+
+def _told(
+    options: RelabelOptions,
+    store: Store,
+    recipe: Recipe,
+    before: dict[str, Any],
+    report: RelabelReport | None,
+    error_before: float | None,
+    watch: Stopwatch,
+) -> tuple[dict[str, Any], list[str]]:
+    version = newest_version(store.location) if report is None else report.version
+    data = {
+        "store": options.store,
+        "dataset": options.dataset,
+        "changed": report is not None,
+        "motions": 0 if report is None else report.motions,
+        "version": version.videos,
+        "checkpoint_id": recipe.checkpoint_id,
+        "checkpoint_id_before": before["checkpoint_id"],
+        "recipe_id": recipe.recipe_id,
+        "recipe_id_before": before["recipe_id"],
+        "reprojection_m_before": error_before,
+        "reprojection_m": mean_reprojection(store, options.dataset),
+        "seconds": watch.seconds,
+    }
+    if report is None:
+        return data, [
+            f"nothing to do: the labels of {options.dataset} are by {recipe.checkpoint_id} already"
+        ]
+    smoothing = ", One-Euro" if options.one_euro else ""
+    lines = [
+        f"{report.motions} motions of {options.dataset} labelled anew by "
+        f"{recipe.checkpoint_id}{smoothing}; before: {before['checkpoint_id'] or '2D only'}",
+        f"mean reprojection error {_metres(error_before)} -> {_metres(data['reprojection_m'])}",
+        f"store version {version.videos}; earlier versions keep the earlier labels",
+    ]
+    return data, lines
+
+
+def _metres(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f} m"
