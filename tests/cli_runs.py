@@ -1,5 +1,6 @@
 """Run the installed command as users do: a process of its own, looked at from outside."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -81,6 +82,7 @@ def start(home: Path, *arguments: str, **environment: str) -> subprocess.Popen[s
         environment: Variables to set; an empty value removes one.
     """
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "PREFECT_HOME": str(home)}
+    variables["XDG_CACHE_HOME"] = str(home / "cache")
     variables.pop("PREFECT_API_URL", None)
     variables |= environment
     return subprocess.Popen(
@@ -147,6 +149,11 @@ def ingest_arguments(videos: Path, store: Path, *more: str) -> list[str]:
     return ["ingest", str(videos), *fixed, *more]
 
 
+def sha256(path: Path) -> str:
+    """Of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def make_videos(folder: Path) -> Path:
     """The sample clips as a UCF101 tree, a file that is no video, a copy of a clip, and `FEW`."""
     for clip in all_truth_clips().values():
@@ -163,10 +170,11 @@ def make_videos(folder: Path) -> Path:
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[PrefectApi]:
-    """A real `prefect server start` on a free port of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def prefect_server(home: Path, port: int = 0) -> Iterator[PrefectApi]:
+    """A real `prefect server start` on this machine, on a free port if none is given."""
+    if not port:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
     command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--no-ui"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}

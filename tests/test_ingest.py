@@ -230,3 +230,21 @@ def test_a_named_prefect_server_sees_the_run(
     wanted = {"key": {"any_": ["ingest-summary"]}, "flow_run_id": {"any_": [this_run]}}
     (summary,) = prefect_api.post("artifacts/filter", artifacts=wanted)
     assert "not_a_video | 1" in summary["data"]
+
+
+def test_prefect_shows_progress_failures_and_the_way_to_the_report(
+    served: Served, prefect_api: cli_runs.PrefectApi
+) -> None:
+    here = {"flow_run_id": {"any_": [served.flow_run["id"]]}}
+    found = {a["key"]: a for a in prefect_api.post("artifacts/filter", artifacts=here)}
+    assert found["ingest-progress"]["type"] == "progress"
+    assert float(found["ingest-progress"]["data"]) == 100.0
+    (row,) = json.loads(found["ingest-failures"]["data"])
+    assert (row["reason"], row["file"]) == ("not_a_video", cli_runs.BROKEN)
+    assert row["sentence"]
+    assert served.run.data["failures"] == [
+        {"file": row["file"], "reason": row["reason"], "detail": row["sentence"]}
+    ]
+    report = Path(served.run.data["report"])
+    assert report.as_uri() in found["ingest-report"]["data"]
+    assert "| files found | 5 |" in found["ingest-summary"]["data"]

@@ -13,6 +13,7 @@ from models.checkpoint_id import SHIPPED
 from models.lifting.label_config import LabelConfig
 from models.lifting.labelling import ClipResult, label_clip
 from models.lifting.lift_metrics import pa_mpjpe
+from models.lifting.pseudo_label import label_stored_view
 from pipeline.pose import PoseEstimator, make_estimator
 from pipeline.reasons import PipelineError, Reason
 from pipeline.representation3d import recover_joints
@@ -74,6 +75,36 @@ def test_a_sample_clip_becomes_one_motion_near_its_truth(
     # The bound means something: the truth of the wrong moment is further off.
     late = np.roll(known, len(known) // 3, axis=0)
     assert pa_mpjpe(motion.joints3d[: len(known)], late).mean() > error + 20
+
+
+@pytest.mark.parametrize("action", BOUNDS_MM)
+def test_a_stored_view_gives_nearly_the_label_of_its_video(
+    labelled: dict[str, ClipResult], checkpoint: Checkpoint, action: str
+) -> None:
+    """A store lacks the one frame after the last; nothing else differs."""
+    (motion,) = labelled[action].motions
+    again = label_stored_view(motion.view, motion.seen, checkpoint, smooth=False)
+    assert motion.joints3d is not None and motion.features3d is not None
+    assert again.joints3d.shape == motion.joints3d.shape
+    assert again.features3d.shape == motion.features3d.shape
+    assert np.array_equal(again.mask3d, motion.mask3d)
+    off = 1000 * np.linalg.norm(again.joints3d - motion.joints3d, axis=-1)
+    assert off.mean() < 10
+    assert off.mean() < 0.2 * 1000 * np.abs(motion.joints3d - motion.joints3d[::-1]).mean()
+
+
+def test_without_a_checkpoint_all_but_the_3d_is_the_same(
+    labelled: dict[str, ClipResult], estimator: PoseEstimator
+) -> None:
+    config = LabelConfig(only_2d=True)
+    (bare,) = label_clip(all_truth_clips()["Cartwheel"].video, estimator, None, config).motions
+    (motion,) = labelled["Cartwheel"].motions
+    assert (bare.joints3d, bare.features3d, bare.mask3d, bare.windows) == (None, None, None, 0)
+    for name in ("view", "features2d", "mask2d", "seen", "pixels"):
+        np.testing.assert_array_equal(getattr(bare, name), getattr(motion, name))
+    assert bare.quality.mean_confidence == motion.quality.mean_confidence
+    assert bare.quality.masked_share == motion.quality.masked_share
+    assert (bare.quality.reprojection_m, bare.quality.jitter) == (None, None)
 
 
 @pytest.mark.parametrize("action", BOUNDS_MM)

@@ -233,7 +233,7 @@ def test_the_log_notes_the_versions_of_the_other_tables(store: Store) -> None:
     commit_shard(store, samples.shard([0]))
     log = store.location.path / VIDEOS.name / "_delta_log" / f"{1:020d}.json"
     info = json.loads(log.read_text().splitlines()[0])["commitInfo"]
-    assert info["crossdiff"]["versions"] == {"videos": 1, "tracks": 1, "motions": 1}
+    assert info["crossdiff"]["versions"] == {"videos": 1, "tracks": 1, "motions": 1, "datasets": 1}
 
 
 def test_the_way_to_a_bucket_works_too(store: Store, tmp_path: Path) -> None:

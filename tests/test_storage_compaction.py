@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 import storage_shards as samples
 
+from flows.compact import run_compact
+from flows.training_sets import open_training_set
 from storage import compaction
 from storage.catalog import count_rows, get_motion
 from storage.compaction import compact
+from storage.opened import FOLDER
 from storage.recipes import register_recipe
 from storage.rows import motion_id
 from storage.schemas import MOTIONS, TRACKS, VIDEOS
@@ -112,3 +115,12 @@ def test_key_columns_are_in_order_over_the_merged_file(store: Store) -> None:
         rows = samples.stored(store, spec.name).select(list(spec.key)).to_pylist()
         keys = [tuple(row.values()) for row in rows]
         assert keys == sorted(keys)
+
+
+def test_what_a_training_decoded_of_the_small_files_goes_with_them(store: Store) -> None:
+    open_training_set(store.location.root, ("train",))
+    decoded = store.location.path / FOLDER
+    assert len(list(decoded.rglob("*.arrow"))) == COUNT - 1, "one video failed"
+    run_compact(store.location.root, 2)
+    assert not list(decoded.rglob("*.arrow"))
+    open_training_set(f"{store.location.root}@1", ("train", "test"))

@@ -43,7 +43,7 @@ def test_only_a_version_is_taken_off_an_address() -> None:
 def test_options_are_carried_and_never_printed() -> None:
     options = {"AWS_SECRET_ACCESS_KEY": "hush", "AWS_ENDPOINT_URL": "http://localhost:9000"}
     location = locate("s3://bucket/store", options)
-    assert dict(location.options) == options
+    assert dict(location.options) == {**options, "AWS_ALLOW_HTTP": "true"}
     assert "hush" not in repr(location)
 
 
@@ -64,6 +64,22 @@ def test_a_bad_url_is_one_clear_sentence(url: str, says: str) -> None:
     with pytest.raises(StoreError, match=says) as refused:
         locate(url)
     assert "\n" not in str(refused.value)
+
+
+def test_plain_http_is_for_this_machine_unless_it_was_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    assert locate("s3://bucket/store").options == {"AWS_ALLOW_HTTP": "true"}
+    assert locate("gs://bucket/store").options == {}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://storage.example:9000")
+    with pytest.raises(StoreError, match="AWS_ALLOW_HTTP=true"):
+        locate("s3://bucket/store")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    assert locate("s3://bucket/store").options == {}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://storage.example")
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    assert locate("s3://bucket/store").options == {}
 
 
 def test_unsafe_s3_writes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,7 @@
-"""Several processes (gloo on the CPU, started as for several GPUs) train one network."""
+"""Several processes (gloo on the CPU, started as for several GPUs) train one network.
+
+With `accelerate launch --multi_gpu` and ACCELERATE_USE_CPU: its own `--cpu` starts one process.
+"""
 
 import os
 import subprocess
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from training_runs import logged
-from training_victim import ONE_STEP, tiny_data
+from training_victim import ONE_STEP, WILD_STEP, tiny_clips, tiny_data
 
 from models.checkpoint import load_checkpoint
 from models.train.run_state import start_run
@@ -24,7 +27,8 @@ PROCESSES = 2
 def together(tmp_path_factory):
     """What two processes said, and the folder they trained into."""
     out = tmp_path_factory.mktemp("together")
-    command = ["-m", "torch.distributed.run", "--nproc_per_node", str(PROCESSES), "--standalone"]
+    command = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(PROCESSES)]
+    command += ["--num_machines", "1", "--main_process_port", "0"]
     done = subprocess.run(
         [sys.executable, *command, str(HERE / "training_victim.py"), str(out), "both"],
         capture_output=True,
@@ -81,22 +85,23 @@ class Waits:
         return None
 
 
-def test_together_they_take_the_step_of_both_batches(together):
+@pytest.mark.parametrize(("config", "folder"), [(ONE_STEP, "1"), (WILD_STEP, "w")])
+def test_together_they_take_the_step_of_both_batches(together, config, folder):
     """The mean of the two processes' gradients, taken one after the other here."""
     training, _, statistics = tiny_data()
-    run = start_run(ONE_STEP, statistics, CPU, HUMANML3D)
-    fixed, optimizer = Fixed.create(run, training, CPU), run.optimizer
-    first, second = (
-        fixed.walk.take(turn * ONE_STEP.batch_size, ONE_STEP.batch_size).tolist()
-        for turn in range(PROCESSES)
-    )
-    assert first != second, "each process has its own part of the epoch"
+    wild = tiny_clips() if config.wild_ratio else None
+    run = start_run(config, statistics, CPU, HUMANML3D)
+    fixed, optimizer = Fixed.create(run, training, CPU, None, wild), run.optimizer
+    for walk in (fixed.walk, fixed.wild_walk) if wild else (fixed.walk,):
+        first, second = (walk.take(turn * 3, 3).tolist() for turn in range(PROCESSES))
+        assert first != second, "each process has its own part of the epoch"
     run.network.train()
     for index, taking in enumerate((Waits(), optimizer)):
         run.optimizer = taking
-        train_step(run, run.network, training, OneOf(index), fixed)
-    ours, theirs = run.network.state_dict(), load_checkpoint(together[1] / "1/last").network
+        train_step(run, run.network, training, OneOf(index), fixed, None, wild)
+    ours = run.network.state_dict()
+    theirs = load_checkpoint(together[1] / folder / "last").network
     torch.testing.assert_close(ours, theirs.state_dict(), atol=1e-6, rtol=0)
-    fresh = start_run(ONE_STEP, statistics, CPU, HUMANML3D).network.state_dict()
+    fresh = start_run(config, statistics, CPU, HUMANML3D).network.state_dict()
     moved = max((ours[k] - fresh[k]).abs().max().item() for k in ours)
     assert moved > 1e-4

@@ -1,7 +1,7 @@
 """A tiny training run in its own process, to be killed: `training_victim.py OUT SECONDS|both`.
 
 Prints each progress line and then waits SECONDS, so that a test can strike between two steps.
-`both` is for several processes: it trains both stages and prints digests of the weights.
+`both` is for several processes: it trains all stages and prints digests of the weights.
 """
 
 import dataclasses
@@ -12,10 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from synthetic_motion import random_motions
+from wild_clips import wild_motions
 
 from models.batches.augment import CameraAugmentation
 from models.batches.detector_noise import DetectorNoise
 from models.data.training_data import MotionBank, build_bank, training_statistics
+from models.data.wild_bank import WildBank, build_wild_bank
 from models.network import NetworkConfig
 from models.train.run_state import Run
 from models.train.train_config import TrainConfig
@@ -47,6 +49,8 @@ TINY = TrainConfig(
 """Every option that carries state from step to step is on."""
 ONE_STEP = dataclasses.replace(TINY, steps=1, gradient_clip=0.0, ema_decay=0.0)
 """Shows the gradient: nothing clips or averages it."""
+WILD_STEP = dataclasses.replace(ONE_STEP, batch_size=2, wild_ratio=0.5)
+"""The same in the wild."""
 
 
 def tiny_data() -> tuple[MotionBank, MotionBank, Statistics]:
@@ -57,6 +61,11 @@ def tiny_data() -> tuple[MotionBank, MotionBank, Statistics]:
         build_bank(motions[:2], TINY_NETWORK.text_dim),
         training_statistics(motions),
     )
+
+
+def tiny_clips() -> WildBank:
+    """Three clips with joints that nobody saw; the last is 2D alone."""
+    return build_wild_bank(wild_motions([30, 45, 24]), [1.0, 0.5, 0.0], TINY_NETWORK.text_dim)
 
 
 def say_then_wait(pause: float) -> Callable[[str], None]:
@@ -81,12 +90,14 @@ def main(out: Path, pause: float) -> None:
 
 
 def both_stages(out: Path) -> None:
-    """Stage II, where half of the network gets no gradient, and one plain step of Stage I."""
+    """Stage II, where half of the network gets no gradient, and one plain step of the others."""
     data = tiny_data()
     second = train(dataclasses.replace(TINY, stage=2), *data, out / "2", say=say_then_wait(0))
     first = train(ONE_STEP, *data, out / "1", say=say_then_wait(0))
+    wild = train(WILD_STEP, *data, out / "w", wild=tiny_clips(), say=say_then_wait(0))
     encoder = "models.text.text_encoder" in sys.modules
-    print(f"weights {digest(second)} {digest(first)} encoder {encoder}\n", end="", flush=True)
+    weights = " ".join(digest(run) for run in (second, first, wild))
+    print(f"weights {weights} encoder {encoder}\n", end="", flush=True)
 
 
 if __name__ == "__main__":
