@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.finetune_data import WildSet, open_mocap, open_wild
+from flows.finetune_files import CANDIDATE, FINETUNE_FILE, TRAINED_FILE
 from flows.finetune_options import FinetuneOptions, TooLittle, begun_options, check
 from flows.finetune_run import (
-    CANDIDATE,
-    FINETUNE_FILE,
     KIND,
-    TRAINED_FILE,
     Begun,
     begin,
     begun_mocap,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flows.finetune_files import GATE_FILE
 from storage.pending import last_finetuned_version, motions_since
 from storage.rows import check_name
 from storage.runs import COMPLETED, read_runs
@@ -10,8 +11,6 @@ from storage.versions import newest_version
 
 RUNS = "runs"
 """In a folder of models: the runs that deployments made."""
-VERDICT = "gate.json"
-"""A run that has it was evaluated; see `flows.gate`."""
 
 
 def run_folder(models: Path, dataset: str, version: int) -> Path:
@@ -68,7 +67,7 @@ def waiting_run(store: str, models: Path) -> Path | None:
     root = models.absolute() / RUNS
     for run in reversed(read_runs(open_store(store), kind="finetune")):
         folder = Path(run.out) if run.out else root
-        waits = folder.is_dir() and not (folder / VERDICT).is_file()
+        waits = folder.is_dir() and not (folder / GATE_FILE).is_file()
         if run.status == COMPLETED and folder.parent == root and waits:
             return folder
     return None

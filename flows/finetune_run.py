@@ -12,19 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from flows.finetune_data import WildSet, open_mocap, open_wild
+from flows.finetune_files import FINETUNE_FILE
 from flows.finetune_options import FinetuneOptions, at_version, plain
 from flows.published_metrics import read_json
 from flows.training_sets import TrainingSet
 from models.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from storage.lineage import code_commit, code_version
 
-FINETUNE_FILE = "finetune.json"
-TRAINED_FILE = "trained.json"
-"""Says that the training is over."""
-GATE_FILE = "gate.json"
-"""Says that the judging is over, and how it went."""
-CANDIDATE = "best"
-"""The checkpoint of a run: its last one, chosen by nothing that the gate looks at."""
 KIND = "finetune"
 ID_LETTERS = 12
 """Hex digits of a run's id: 48 bits, plenty for the runs of a store."""

@@ -13,12 +13,10 @@ from typing import Any
 from flows.evaluation_page.finetune_section import gate_lines, gate_sections
 from flows.evaluation_page.model import Page
 from flows.finetune_data import WildSet
+from flows.finetune_files import CANDIDATE, GATE_FILE, TRAINED_FILE
 from flows.finetune_options import FinetuneOptions, begun_options
 from flows.finetune_run import (
-    CANDIDATE,
-    GATE_FILE,
     KIND,
-    TRAINED_FILE,
     Begun,
     begun_mocap,
     begun_models,

@@ -14,7 +14,8 @@ from prefect.utilities.importtools import import_object
 
 from flows import events
 from flows.compact import run_compact
-from flows.finetune_due import VERDICT, run_folder, too_few, version_to_read, waiting_run
+from flows.finetune_due import run_folder, too_few, version_to_read, waiting_run
+from flows.finetune_files import GATE_FILE
 from storage.catalog import count_rows
 from storage.errors import StoreError
 from storage.recipes import register_recipe
@@ -95,10 +96,10 @@ def test_a_run_waits_until_it_is_judged(store: Store, tmp_path: Path) -> None:
     first.mkdir(parents=True)
     second.mkdir()
     assert waiting_run(url, models) == second, "recorded first"
-    (second / VERDICT).write_text("{}")
+    (second / GATE_FILE).write_text("{}")
     assert waiting_run(url, models) == first
     assert waiting_run(url, tmp_path / "others") is None
-    (first / VERDICT).write_text("{}")
+    (first / GATE_FILE).write_text("{}")
     assert waiting_run(url, models) is None
 
 

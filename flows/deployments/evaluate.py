@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 
 from flows import events
 from flows.deployments.ending import DAY_S, attempt, completed, ended
+from flows.finetune_files import FINETUNE_FILE
 from flows.published_metrics import read_json
 from flows.snapshot_news import announce_waiting
 
@@ -24,7 +25,6 @@ def evaluate(run: Path) -> State[Any]:
 
 def _evaluate(run: Path) -> State[Any]:
     # Here and not above: `prefect deploy` needs no torch to see what can be asked for.
-    from flows.finetune_run import FINETUNE_FILE  # noqa: PLC0415
     from flows.gate import run_gate  # noqa: PLC0415
 
     data, lines = attempt(lambda: run_gate(run))

@@ -12,6 +12,7 @@ from pydantic import Field
 from flows import events
 from flows.deployments.ending import DAY_S, attempt, completed, ended, skipped
 from flows.finetune_due import run_folder, too_few, version_to_read, waiting_run
+from flows.finetune_files import FINETUNE_FILE
 from flows.finetune_options import FinetuneOptions, TooLittle
 from models.checkpoint_id import SHIPPED, read_promotion
 
@@ -19,8 +20,6 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Motions = Annotated[int, Field(ge=0)]
 Steps = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
-BEGUN = "finetune.json"
-"""A run's folder that has it was begun; see `flows.finetune`."""
 
 
 @flow(name="finetune-when-due", persist_result=False, timeout_seconds=DAY_S)
@@ -120,7 +119,7 @@ def _finetune(
 
 def _settled(options: FinetuneOptions, wild: str, out: Path) -> FinetuneOptions:
     """A run that was begun goes on as it was begun, whatever was promoted or changed since."""
-    if (out / BEGUN).is_file():
+    if (out / FINETUNE_FILE).is_file():
         return FinetuneOptions(out=out, resume=True, gate=False)
     parent = options.checkpoint if read_promotion(options.pointer) is None else options.pointer
     return replace(options, wild=wild, out=out, checkpoint=parent)

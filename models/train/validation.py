@@ -13,9 +13,9 @@ from models.diffusion import ForwardProcess
 from models.lifting.lift_metrics import LiftErrors, summarise
 from models.network import CrossDiff
 from models.train.losses import path_losses
-from pipeline.arrays import AnyFloat, Float32
+from pipeline.arrays import AnyFloat
 from pipeline.normalisation import Statistics
-from pipeline.representation3d import recover_joints
+from pipeline.representation3d import recover_metric_joints
 from pipeline.skeletons import Skeleton
 
 VALIDATION_STEPS = (0, 100, 300, 600, 900)
@@ -168,7 +168,7 @@ def _lifts(
     """(lifted, true) joints of every motion, in the four views."""
     lengths = bank.rows.clamp(max=chunk.x3.shape[1]).tolist()
     rows3 = bank.features3[:, : chunk.x3.shape[1]].cpu().numpy()
-    truths = [_metres(f[:n], skeleton) for f, n in zip(rows3, lengths, strict=True)]
+    truths = [recover_metric_joints(f[:n], skeleton) for f, n in zip(rows3, lengths, strict=True)]
     zero = torch.zeros(len(bank), dtype=torch.long, device=chunk.x3.device)
     no_text = torch.zeros_like(chunk.text)
     pairs: list[tuple[AnyFloat, AnyFloat]] = []
@@ -176,7 +176,7 @@ def _lifts(
         out = network.path(x2, "2d", "3d", zero, no_text, pad=chunk.hidden)
         lifted = out.float().cpu().numpy() * statistics.std3 + statistics.mean3
         for rows, truth in zip(lifted, truths, strict=True):
-            pairs.append((_finite(_metres(rows[: len(truth)], skeleton)), truth))
+            pairs.append((_finite(recover_metric_joints(rows[: len(truth)], skeleton)), truth))
     return pairs
 
 
@@ -187,8 +187,3 @@ def _finite(joints: AnyFloat) -> AnyFloat:
             "another --out with a smaller --learning-rate"
         )
     return joints
-
-
-def _metres(rows: Float32, skeleton: Skeleton) -> AnyFloat:
-    """(T, J, 3) metres from feature rows (T, D3)."""
-    return recover_joints(rows, skeleton) * np.float32(skeleton.metres_per_unit)

@@ -1,0 +1,10 @@
+"""Names of the files in a finetuning's folder, by which anyone sees how far the run is."""
+
+FINETUNE_FILE = "finetune.json"
+"""Written before the training begins: what the run reads, and who is held out."""
+TRAINED_FILE = "trained.json"
+"""Says that the training is over."""
+GATE_FILE = "gate.json"
+"""Says that the judging is over, and how it went."""
+CANDIDATE = "best"
+"""The checkpoint of a run: its last one, chosen by nothing that the gate looks at."""
