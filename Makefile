@@ -34,7 +34,7 @@ $(BASE): | $(BIN)/python
 	touch $@
 
 $(FULL): $(BASE)
-	$(INSTALL) -e '.[mmpose,ray,dask,dev]'
+	$(INSTALL) -e '.[mmpose,ray,dask,synthetic,dev]'
 	touch $@
 
 clean:

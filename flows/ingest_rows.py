@@ -3,14 +3,11 @@
 from dataclasses import replace
 
 from flows.ingest_plan import PlannedClip
-from models.lifting.labelling import ClipResult, LabelledMotion
+from models.lifting.labelling import ClipResult, LabelledMotion, LabelledPerson
 from pipeline.skeletons import HUMANML3D
 from pipeline.splits import split_of
 from storage.lineage import Lineage
 from storage.rows import FAILED, OK, MotionRow, TrackRow, VideoRow, motion_id
-
-FIRST_SHOT = 0
-"""Shots are not cut yet: a file is one shot."""
 
 
 def video_row(clip: PlannedClip, result: ClipResult, dataset: str, lineage: Lineage) -> VideoRow:
@@ -39,7 +36,7 @@ def video_row(clip: PlannedClip, result: ClipResult, dataset: str, lineage: Line
         reason=result.reason.value if result.reason else None,
         detail=result.detail,
         motions=len(result.motions),
-        chosen_person=result.choice.why if result.choice else None,
+        chosen_person=_who(result),
         seconds_decode=result.seconds["decode"],
         seconds_pose=result.seconds["pose"],
         seconds_normalise=result.seconds["normalise"],
@@ -48,34 +45,36 @@ def video_row(clip: PlannedClip, result: ClipResult, dataset: str, lineage: Line
     )
 
 
+def _who(result: ClipResult) -> str | None:
+    """Who was chosen and why, in words; None when nobody was found."""
+    told = [each.person.choice.why for each in result.wanted if each.person.choice is not None]
+    return "; ".join(told) if told else None
+
+
 def track_rows(
     clip: PlannedClip, result: ClipResult, dataset: str, lineage: Lineage
 ) -> list[TrackRow]:
-    """Every person that was followed; the chosen one with its cleaned joints."""
-    return [
-        _track_row(clip, result, number, dataset, lineage) for number in range(len(result.tracks))
-    ]
+    """Every person that was followed; those who became motion with their cleaned joints."""
+    return [_track_row(clip, each, dataset, lineage) for each in result.people]
 
 
-def _track_row(
-    clip: PlannedClip, result: ClipResult, number: int, dataset: str, lineage: Lineage
-) -> TrackRow:
-    track, choice = result.tracks[number], result.choice
-    chosen = choice is not None and choice.index == number
-    cleaned = result.cleaned if chosen else None
+def _track_row(clip: PlannedClip, each: LabelledPerson, dataset: str, lineage: Lineage) -> TrackRow:
+    person, cleaned = each.person, each.cleaned
+    pose, choice = person.track.pose, person.choice
     return TrackRow(
         dataset=dataset,
         video_hash=clip.video_hash,
-        shot=FIRST_SHOT,
-        track=number,
-        joint_set=track.pose.joint_set,
-        frame_width=track.pose.frame_size[0],
-        frame_height=track.pose.frame_size[1],
-        times=track.pose.times,
-        joints=track.pose.joints,
-        confidence=track.pose.confidence,
-        chosen=chosen,
-        score=choice.score if choice is not None and chosen else None,
+        shot=person.shot,
+        track=person.number,
+        joint_set=pose.joint_set,
+        frame_width=pose.frame_size[0],
+        frame_height=pose.frame_size[1],
+        times=pose.times,
+        joints=pose.joints,
+        confidence=pose.confidence,
+        chosen=person.wanted,
+        score=choice.score if choice is not None else None,
+        reason=each.reason.value if each.reason else None,
         clean_joint_set=HUMANML3D.name if cleaned else None,
         clean_fps=HUMANML3D.fps if cleaned else None,
         clean_start_s=cleaned.start_s if cleaned else None,
@@ -88,32 +87,31 @@ def _track_row(
 def motion_rows(
     clip: PlannedClip, result: ClipResult, dataset: str, lineage: Lineage
 ) -> list[MotionRow]:
-    """One training sample per unbroken run of the chosen person."""
-    if result.choice is None:
-        return []
-    track = result.tracks[result.choice.index]
+    """One training sample per unbroken run of each person who became motion."""
     return [
-        _motion_row(clip, motion, dataset, result.choice.index, track.coverage, lineage)
-        for motion in result.motions
+        _motion_row(clip, each, motion, dataset, lineage)
+        for each in result.people
+        for motion in each.motions
     ]
 
 
 def _motion_row(
     clip: PlannedClip,
+    each: LabelledPerson,
     motion: LabelledMotion,
     dataset: str,
-    track: int,
-    coverage: float,
     lineage: Lineage,
 ) -> MotionRow:
-    source, quality = clip.source, motion.quality
+    source, quality, person = clip.source, motion.quality, each.person
     recording = clip.video_hash if source.group is None else f"{source.action}/{source.group}"
     return MotionRow(
-        motion_id=motion_id(dataset, clip.video_hash, FIRST_SHOT, track, motion.start_frame),
+        motion_id=motion_id(
+            dataset, clip.video_hash, person.shot, person.number, motion.start_frame
+        ),
         dataset=dataset,
         video_hash=clip.video_hash,
-        shot=FIRST_SHOT,
-        track=track,
+        shot=person.shot,
+        track=person.number,
         start_frame=motion.start_frame,
         start_s=motion.start_s,
         fps=HUMANML3D.fps,
@@ -123,6 +121,7 @@ def _motion_row(
         view2d=motion.view,
         features2d=motion.features2d,
         joint_mask=motion.seen,
+        joint_confidence=motion.confidence,
         feature_mask3d=motion.mask3d,
         feature_mask2d=motion.mask2d,
         px_per_metre=motion.px_per_metre,
@@ -131,7 +130,7 @@ def _motion_row(
         action=source.action,
         split=split_of(recording),
         quality_reprojection_error=quality.reprojection_m,
-        quality_coverage=coverage,
+        quality_coverage=person.track.coverage,
         quality_mean_confidence=quality.mean_confidence,
         quality_mask_share=quality.masked_share,
         quality_foot_skating=quality.foot_skating,

@@ -15,6 +15,8 @@ from storage.schemas import MOTIONS, TRACKS, VIDEOS
 
 OK, FAILED = "ok", "failed"
 PSEUDO, MOCAP = "pseudo", "mocap"
+CAMERA_FIELDS = 4
+"""Log scale, angle, shift in x and in y."""
 VIEWS = 4
 """Projected views of a motion whose 3D is known."""
 HASH_LENGTH_IN_ID = 16
@@ -116,6 +118,18 @@ class TrackRow:
     lineage: Lineage
     chosen: bool = False
     score: float | None = None
+    reason: str | None = None
+    """Why a person who was to become motion did not: a `pipeline.reasons.Reason` value."""
+    person_score: float | None = None
+    score_size: float | None = None
+    score_motion: float | None = None
+    score_centrality: float | None = None
+    score_duration: float | None = None
+    camera: Float32 | None = None
+    """(T, 4) log scale, angle in radians, shift in pixels: background of the shot's first frame to
+    this one."""
+    camera_quality: float | None = None
+    camera_used: bool | None = None
     clean_joint_set: str | None = None
     clean_fps: float | None = None
     clean_start_s: float | None = None
@@ -131,6 +145,8 @@ class TrackRow:
         _check_shape("times", self.times.shape, (t,))
         if t == 0:
             raise ValueError("a track needs at least one frame")
+        if self.camera is not None:
+            _check_shape("camera", self.camera.shape, (t, CAMERA_FIELDS))
         if (self.clean_joints is None) != (self.clean_mask is None):
             raise ValueError("clean_joints and clean_mask come together")
         if self.clean_joints is not None and self.clean_mask is not None:
@@ -167,6 +183,10 @@ class MotionRow:
     """(T, J, 3) metres, y up; None when only 2D is known."""
     features3d: Float32 | None = None
     """(T-1, D3)."""
+    joint_confidence: Float32 | None = None
+    """(T, J) the 2D estimator's."""
+    visible: str | None = None
+    """full, upper or part."""
     feature_mask3d: Bool | None = None
     """(T-1, D3)."""
     feature_mask2d: Bool | None = None
@@ -181,6 +201,11 @@ class MotionRow:
     start_s: float | None = None
     px_per_metre: float | None = None
     view_azimuth_deg: float | None = None
+    view_elevation_deg: float | None = None
+    view_name: str | None = None
+    perspective_error: float | None = None
+    camera_quality: float | None = None
+    person_score: float | None = None
     views2d: Float32 | None = None
     """(4, T, J, 2) front, left, back, right; None when only `view2d` is known."""
     features2d_views: Float32 | None = None
@@ -201,12 +226,21 @@ class MotionRow:
     quality_mask_share: float | None = None
     quality_foot_skating: float | None = None
     quality_jitter: float | None = None
+    quality_spread: float | None = None
+    label_score: float | None = None
+    label_error: float | None = None
+    joint_error: Float32 | None = None
+    """(J,) metres."""
     shard_id: str | None = None
 
     def __post_init__(self) -> None:
         t, j = self.joint_mask.shape
         _check_shape("view2d", self.view2d.shape, (t, j, 2))
         _check_shape("features2d", self.features2d.shape[:1], (t - 1,))
+        if self.joint_confidence is not None:
+            _check_shape("joint_confidence", self.joint_confidence.shape, (t, j))
+        if self.joint_error is not None:
+            _check_shape("joint_error", self.joint_error.shape, (j,))
         if (self.joints3d is None) != (self.features3d is None):
             raise ValueError("joints3d and features3d come together; both None means 2D only")
         if self.joints3d is not None and self.features3d is not None:

@@ -131,7 +131,7 @@ def test_all_arrays_of_a_motion_agree_with_each_other(
 
 def test_cleaned_pixels_lie_on_the_rendered_body(labelled: dict[str, ClipResult]) -> None:
     """The stored 2D is in the picture's own pixels and on the video's own clock."""
-    clip, cleaned = all_truth_clips()["JumpingJack"], labelled["JumpingJack"].cleaned
+    clip, cleaned = all_truth_clips()["JumpingJack"], labelled["JumpingJack"].wanted[0].cleaned
     assert cleaned is not None
     times = cleaned.start_s + np.arange(len(cleaned.pixels)) / HUMANML3D.fps
     truth_times = np.arange(len(clip.joints2d)) / 25.0
@@ -146,9 +146,9 @@ def test_every_stage_is_timed_and_the_chosen_person_recorded(
     for result in labelled.values():
         assert set(result.seconds) == {"decode", "pose", "normalise", "lift"}
         assert all(seconds > 0 for seconds in result.seconds.values())
-        assert result.choice is not None
-        assert result.choice.index < len(result.tracks)
-        assert "score" in result.choice.why
+        (chosen,) = result.wanted
+        assert chosen.person.choice is not None
+        assert "score" in chosen.person.choice.why
 
 
 def test_one_euro_smooths_and_is_off_by_default(
@@ -216,7 +216,7 @@ def test_a_failure_is_a_result_with_a_reason_of_its_own(
     result = label_clip(make(tmp_path), estimator, checkpoint, LabelConfig())
     assert result.reason is reason, result.detail
     assert result.motions == []
-    assert result.cleaned is None
+    assert all(each.cleaned is None for each in result.people)
     assert result.detail
     assert "\n" not in result.detail
     assert "Traceback" not in result.detail

@@ -1,10 +1,8 @@
-"""One video file to pseudo-3D motions: read, find the person, clean, project, lift, judge.
+"""People in one video file to pseudo-3D motions: clean, project, lift, judge.
 
 Without a checkpoint the motions end where the lift would begin: 2D is all that is known of them.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,21 +10,20 @@ import numpy as np
 
 from models.checkpoint import Checkpoint
 from models.lifting.label_config import LabelConfig
+from models.lifting.observing import ObservedClip, Person, observe_clip
 from models.lifting.pseudo_label import label_view
 from pipeline.arrays import Bool, Float32
-from pipeline.carriers import FrameBatch, VideoInfo
+from pipeline.carriers import VideoInfo
 from pipeline.cleaning import CleanRun, clean_pose, spans
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.joint_mapping import MappedPose, map_joints
 from pipeline.pixels_to_view import ProjectedView, project_run
 from pipeline.pose.joint_sets import JOINT_SETS
-from pipeline.pose.protocol import PersonTrack, PoseEstimator
+from pipeline.pose.protocol import PoseEstimator
 from pipeline.quality import LabelQuality, view_quality
 from pipeline.reasons import PipelineError, Reason
-from pipeline.skeletons import HUMANML3D
 from pipeline.stopwatch import Stopwatch
-from pipeline.tracking import Choice, choose_person
-from pipeline.video import ReadLimits, read_frames
+from pipeline.video import ReadLimits
 
 STAGES = ("decode", "pose", "normalise", "lift")
 
@@ -53,6 +50,8 @@ class LabelledMotion:
     """(N-1, 134)"""
     seen: Bool
     """(N, 22)"""
+    confidence: Float32
+    """(N, 22) the 2D estimator's; 0 where not seen."""
     pixels: Float32
     """(N, 22, 2) cleaned joints in the picture, pixels as stored."""
     px_per_metre: float
@@ -62,7 +61,7 @@ class LabelledMotion:
 
 @dataclass(frozen=True)
 class CleanedTrack:
-    """The chosen person's cleaned joints over all motions; masked between them."""
+    """A person's cleaned joints over all motions; masked between them."""
 
     start_s: float
     pixels: Float32
@@ -72,16 +71,14 @@ class CleanedTrack:
 
 
 @dataclass
-class ClipResult:
-    """All that one file gave, whether or not it became motion."""
+class LabelledPerson:
+    """One person and what became of them."""
 
-    info: VideoInfo | None = None
-    reason: Reason | None = None
-    detail: str | None = None
-    tracks: list[PersonTrack] = field(default_factory=list)
-    choice: Choice | None = None
+    person: Person
     motions: list[LabelledMotion] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    reason: Reason | None = None
+    """Why a person who was to become motion did not."""
+    detail: str | None = None
 
     @property
     def cleaned(self) -> CleanedTrack | None:
@@ -97,6 +94,27 @@ class ClipResult:
             pixels[start : start + len(motion.seen)] = motion.pixels
             seen[start : start + len(motion.seen)] = motion.seen
         return CleanedTrack(first.start_s, pixels, seen)
+
+
+@dataclass
+class ClipResult:
+    """All that one file gave, whether or not it became motion."""
+
+    info: VideoInfo | None = None
+    reason: Reason | None = None
+    detail: str | None = None
+    people: list[LabelledPerson] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    @property
+    def motions(self) -> list[LabelledMotion]:
+        """Of everybody."""
+        return [motion for each in self.people for motion in each.motions]
+
+    @property
+    def wanted(self) -> list[LabelledPerson]:
+        """Who was to become motion."""
+        return [each for each in self.people if each.person.wanted]
 
 
 def label_clip(
@@ -118,81 +136,58 @@ def label_clip(
         known_hash: SHA-256 of the file when it is known already.
         limits: Bounds on decoding.
     """
-    result = ClipResult()
-    try:
-        _find_persons(result, path, estimator, config, known_hash, limits)
-        assert result.choice is not None and result.info is not None  # noqa: S101 - set above
-        track = result.tracks[result.choice.index]
-        _label_track(result, track, checkpoint, config)
-    except PipelineError as error:
-        result.reason, result.detail = error.reason, error.detail
-        # A file is whole or failed: runs lifted before the failing one do not stand alone.
-        result.motions.clear()
+    seen = observe_clip(path, estimator, config, known_hash=known_hash, limits=limits)
+    return label_people(seen, checkpoint, config)
+
+
+def label_people(
+    seen: ObservedClip, checkpoint: Checkpoint | None, config: LabelConfig
+) -> ClipResult:
+    """Label whoever of a file is to become motion.
+
+    A person of whom nothing can be made has a reason; the file fails when nobody gives a motion,
+    for the reason of the person who was most sure to.
+
+    Args:
+        seen: The file's people.
+        checkpoint: Lifting network; None leaves the motions without 3D.
+        config: Settings that change the numbers.
+    """
+    result = ClipResult(
+        seen.info, seen.reason, seen.detail, [LabelledPerson(p) for p in seen.people]
+    )
+    result.seconds.update(seen.seconds)
+    if seen.reason is not None:
+        return result
+    for each in result.wanted:
+        try:
+            _label_person(each, result, checkpoint, config)
+        except PipelineError as error:
+            each.reason, each.detail = error.reason, error.detail
+            # Runs lifted before the failing one do not stand alone.
+            each.motions.clear()
+    if not result.motions:
+        first = max(result.wanted, key=lambda each: each.person.score)
+        result.reason, result.detail = first.reason, first.detail
     return result
 
 
-def _find_persons(
-    result: ClipResult,
-    path: Path,
-    estimator: PoseEstimator,
-    config: LabelConfig,
-    known_hash: str | None,
-    limits: ReadLimits | None,
+def _label_person(
+    each: LabelledPerson, result: ClipResult, checkpoint: Checkpoint | None, config: LabelConfig
 ) -> None:
-    watch, waited = Stopwatch(), result.seconds
-    with read_frames(path, HUMANML3D.fps, limits=limits, known_hash=known_hash) as stream:
-        batches = _timed(stream, waited)
-        first = next(batches, None)
-        if first is None:
-            raise PipelineError(Reason.NO_FRAMES, "the file opens but gives no picture")
-        height, width = first.frames.shape[1:3]
-        everything = itertools.chain([first], batches)
-        tracks = estimator.estimate(everything, frame_size=(width, height))
-        result.info = stream.info
-    waited["pose"] = watch.seconds - waited["decode"]
-    result.tracks = tracks
-    result.choice = choose_person(tracks)
-    if result.choice.score < config.min_person_score:
-        raise PipelineError(
-            Reason.NO_PERSON,
-            f"nobody is large, steady and sure enough to be a person: {result.choice.why}",
-        )
-    shortest_s = config.cleaning.min_frames / config.cleaning.fps
-    if result.info.duration_s < shortest_s:
-        raise PipelineError(
-            Reason.TOO_SHORT,
-            f"{result.info.duration_s:.2f} s of video; a motion needs {shortest_s:.2f} s",
-        )
-
-
-def _timed(stream: Iterable[FrameBatch], seconds: dict[str, float]) -> Iterator[FrameBatch]:
-    """Pass batches on, adding the time spent waiting for them to `decode`."""
-    batches = iter(stream)
-    while True:
-        watch = Stopwatch()
-        batch = next(batches, None)
-        seconds["decode"] += watch.seconds
-        if batch is None:
-            return
-        yield batch
-
-
-def _label_track(
-    result: ClipResult, track: PersonTrack, checkpoint: Checkpoint | None, config: LabelConfig
-) -> None:
-    watch, info = Stopwatch(), result.info
-    aspect = 1.0 if info is None else info.pixel_aspect
+    watch, track = Stopwatch(), each.person.track
+    aspect = 1.0 if result.info is None else result.info.pixel_aspect
     names = JOINT_SETS[track.pose.joint_set].joints
     pose = map_joints(track.pose, names, threshold=config.confidence_threshold, pixel_aspect=aspect)
     runs = clean_pose(pose, config.cleaning)
     if not runs:
         raise _no_run(pose, config.cleaning)
     views = [project_run(run) for run in runs]
-    result.seconds["normalise"] = watch.seconds
+    result.seconds["normalise"] += watch.seconds
     watch = Stopwatch()
     for run, view in zip(runs, views, strict=True):
-        result.motions.append(_lift_run(run, view, aspect, checkpoint, config))
-    result.seconds["lift"] = watch.seconds
+        each.motions.append(_lift_run(run, view, aspect, checkpoint, config))
+    result.seconds["lift"] += watch.seconds
 
 
 def _no_run(pose: MappedPose, config: CleaningConfig) -> PipelineError:
@@ -240,6 +235,7 @@ def _lift_run(
         features2d=view.features[: n - 1],
         mask2d=view.mask[: n - 1],
         seen=seen,
+        confidence=confidence,
         pixels=(run.joints[:n] / [pixel_aspect, 1.0]).astype(np.float32),
         px_per_metre=view.px_per_metre,
         windows=label.windows if label else 0,

@@ -37,7 +37,7 @@ def truth_of(motion: LabelledMotion, joints: np.ndarray) -> np.ndarray:
 
 def world_error(result: ClipResult, truth: np.ndarray, truth_times: np.ndarray) -> float:
     """PA-MPJPE (mm) of MediaPipe's own 3D over the limbs, at its own frame times."""
-    track = result.tracks[result.choice.index]
+    (track,) = (each.person.track for each in result.wanted)
     index = [JOINT_SETS["mediapipe33"].index(name) for name in LIMBS]
     seen = np.isfinite(track.world[:, index]).all(axis=(1, 2))
     near = np.abs(truth_times[None] - track.pose.times[seen, None]).argmin(1)
