@@ -4,6 +4,7 @@ from flows.ingest_plan import IngestPlan, plan_ingest
 from flows.options import IngestOptions, check
 from flows.progress import say
 from flows.recipe import recipe_for
+from pipeline.skeleton_files import is_skeleton_file
 from pipeline.video import find_videos
 from pipeline.video.hash_cache import user_hash_cache
 from storage.bucket_videos import is_bucket
@@ -26,11 +27,17 @@ def begin(options: IngestOptions) -> IngestPlan:
         PoseSetupError: The estimator cannot be used.
     """
     check(options)
-    sources = None if is_bucket(options.videos) else find_videos(options.videos)
+    skeletons = is_skeleton_file(options.videos)
+    sources = None if skeletons or is_bucket(options.videos) else find_videos(options.videos)
     recipe = recipe_for(options)
     store, known = patiently(lambda: _open(options), say)
     cache = user_hash_cache()
-    if sources is None:
+    if skeletons:
+        # Here and not above: a run on videos needs nothing of it.
+        from flows.ingest_skeletons import plan_skeletons  # noqa: PLC0415
+
+        plan = plan_skeletons(options, known)
+    elif sources is None:
         # Here and not above: a folder needs no client of an object store.
         from flows.bucket_plan import plan_bucket  # noqa: PLC0415
 

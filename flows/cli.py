@@ -9,6 +9,7 @@ from typing import NoReturn
 import tyro
 
 from flows.commands import (
+    benchmark,
     checkpoint,
     classes,
     decide,
@@ -78,6 +79,10 @@ GROUPS: dict[str, tuple[str, dict[str, Command]]] = {
             "lift": evaluate_lift.lift,
             "wild": evaluate_wild.wild,
         },
+    ),
+    "benchmark": (
+        "From pixels to metres on rendered clips with known 3D.",
+        {"synthetic": benchmark.synthetic, "render": benchmark.render},
     ),
 }
 """Commands of two words, e.g. `crossdiff prepare mocap`, with a line on each first word.

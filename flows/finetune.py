@@ -273,6 +273,7 @@ def _counts(begun: Begun) -> dict[str, Any]:
         "train_2d_only": len(set(begun["train"]).difference(labelled)),
         "held_out": len(begun["held_out"]),
         "left_out": begun["left_out"],
+        "unscored": begun.get("unscored", 0),  # a run from before there were scores
     }
 
 
@@ -297,11 +298,13 @@ def _told(out: Path, begun: Begun, trained: Mapping[str, Any], note: str) -> dic
 
 def _lines(told: Mapping[str, Any]) -> list[str]:
     left = [f"  left out: {count} {reason}" for reason, count in told["left_out"].items()]
+    unscored = f"  {told['unscored']} labels have no score: they count by their reprojection error"
     return [
         f"{told['checkpoint_id']}: {told['steps']} steps from {told['parent_id']}",
         f"  motions from video: {told['train']} trained on ({told['train_2d_only']} in 2D alone), "
         f"{told['held_out']} held out",
         *left,
+        *([unscored] if told["unscored"] else []),
         f"checkpoint: {told['best']}",
         *([told["store_row_note"]] if told["store_row_note"] else []),
     ]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from storage.location import locate, without_version
 
 Preset = Literal["base", "paper"]
-Quality = Literal["weight", "filter", "none"]
+Quality = Literal["weight", "filter", "none", "score"]
 Poor = Literal["2d", "drop"]
 NOT_OF_THE_RUN = ("out", "gate", "resume", "max_minutes")
 """May differ when a finetuning is continued: they change no number."""
@@ -43,6 +43,8 @@ class FinetuneOptions:
     quality: Quality = "weight"
     max_reprojection: float | None = None
     """Metres."""
+    min_score: float | None = None
+    """0..1, of labels that count by their score."""
     poor: Poor = "2d"
     only_2d: bool = False
     holdout: float | None = 0.25
@@ -105,13 +107,22 @@ def _rules(o: FinetuneOptions) -> list[tuple[bool, str]]:
             "leave out one of the two",
         ),
         (
-            o.poor == "drop" and o.quality != "filter",
-            f"--poor drop needs --quality filter: with --quality {o.quality} no label is poor",
+            o.min_score is not None and not 0.0 <= o.min_score <= 1.0,  # nan too
+            f"--min-score {o.min_score}: give the lowest score of a label, 0 to 1",
         ),
         (
-            o.only_2d and bool(o.seen_weight or limit or o.quality == "filter"),
-            "--only-2d uses no 3D label: leave out --quality filter, --max-reprojection and "
-            "--seen-weight, which are about labelled clips",
+            o.min_score is not None and o.quality != "score",
+            f"--min-score needs --quality score: with --quality {o.quality} no score counts",
+        ),
+        (
+            o.poor == "drop" and o.quality != "filter" and o.min_score is None,
+            "--poor drop needs --quality filter, or --quality score with --min-score: with "
+            f"--quality {o.quality} alone no label is poor",
+        ),
+        (
+            o.only_2d and bool(o.seen_weight or limit or o.quality in ("filter", "score")),
+            "--only-2d uses no 3D label: leave out --quality filter and score, --max-reprojection "
+            "and --seen-weight, which are about labelled clips",
         ),
         (
             not 0.0 <= o.tolerance < 1.0,

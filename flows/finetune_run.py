@@ -70,6 +70,7 @@ def begin(
         "train": {motion.motion_id: weight for motion, weight in chosen.train},
         "held_out": [motion.motion_id for motion in chosen.held_out],
         "left_out": dict(chosen.left_out),
+        "unscored": chosen.unscored,
         "code_version": code_version(),
         "code_commit": code_commit(),
         "begun_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -42,7 +42,7 @@ class ShardJob:
     @property
     def limit_s(self) -> float:
         """Seconds after which the shard is taken to hang."""
-        sizes = (clip.stamp.size for clip in self.clips if clip.stamp is not None)
+        sizes = (clip.size_bytes for clip in self.clips if clip.stamp is not None)
         return self.options.shard_timeout_s or shard_limit_s(sizes)
 
 

@@ -1,10 +1,11 @@
 """What an ingest has to do: which files are new by content, and how they fall into shards."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.reasons import PipelineError, Reason
-from pipeline.splits import shards
+from pipeline.skeleton_files import SkeletonRecord
+from pipeline.splits import SHARD_BYTES, shards_by_weight
 from pipeline.video import SourceClip
 from pipeline.video.hash_cache import HashCache
 from pipeline.video.hashed_files import HashedFile, hash_files
@@ -26,6 +27,15 @@ class PlannedClip:
     detail: str | None = None
     stamp: Stamp | None = None
     """Of the file when it was hashed: another one means that the hash is not its own any more."""
+    skeleton: SkeletonRecord | None = None
+    """The annotation of a skeleton file that it is; None for a video."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much there is to read."""
+        if self.skeleton is not None:
+            return self.skeleton.size_bytes
+        return self.stamp.size if self.stamp is not None else 0
 
 
 @dataclass(frozen=True)
@@ -56,8 +66,12 @@ class IngestPlan:
     """What went wrong on the way and changed nothing."""
 
     def shards(self, size: int) -> list[tuple[str, tuple[PlannedClip, ...]]]:
-        """(shard id, clips) pairs; the id is a function of the clips."""
-        return [(_shard_id(part), tuple(part)) for part in shards(self.pending, size)]
+        """(shard id, clips) pairs; the id is a function of the clips.
+
+        Long videos get shards of few clips: a shard's rows are held until they are committed.
+        """
+        parts = shards_by_weight(self.pending, size, _weight, SHARD_BYTES)
+        return [(_shard_id(part), tuple(part)) for part in parts]
 
 
 def plan_ingest(
@@ -120,12 +134,13 @@ def _clip(source: SourceClip, file: HashedFile) -> PlannedClip | LeftClip:
     return LeftClip(source, file.unsettled or "")
 
 
+def _weight(clip: PlannedClip) -> float:
+    return clip.size_bytes
+
+
 def _merged(group: list[PlannedClip]) -> PlannedClip:
     names = tuple(clip.source.name for clip in group[1:])
-    head = group[0]
-    return PlannedClip(
-        head.source, head.video_hash, names, head.reason, head.detail, stamp=head.stamp
-    )
+    return replace(group[0], aliases=names)
 
 
 def _shard_id(clips: Sequence[PlannedClip]) -> str:

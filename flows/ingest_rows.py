@@ -1,9 +1,12 @@
 """What a processed clip becomes in the tables."""
 
 from dataclasses import replace
+from typing import Any
 
 from flows.ingest_plan import PlannedClip
+from flows.label_columns import label_columns
 from models.lifting.labelling import ClipResult, LabelledMotion, LabelledPerson
+from models.lifting.observing import Person
 from pipeline.skeletons import HUMANML3D
 from pipeline.splits import split_of
 from storage.lineage import Lineage
@@ -75,6 +78,10 @@ def _track_row(clip: PlannedClip, each: LabelledPerson, dataset: str, lineage: L
         chosen=person.wanted,
         score=choice.score if choice is not None else None,
         reason=each.reason.value if each.reason else None,
+        **_part(person),
+        camera=person.camera_at(pose.times),
+        camera_quality=person.camera.quality if person.camera else None,
+        camera_used=person.camera_used if person.camera else None,
         clean_joint_set=HUMANML3D.name if cleaned else None,
         clean_fps=HUMANML3D.fps if cleaned else None,
         clean_start_s=cleaned.start_s if cleaned else None,
@@ -82,6 +89,20 @@ def _track_row(clip: PlannedClip, each: LabelledPerson, dataset: str, lineage: L
         clean_mask=cleaned.seen if cleaned else None,
         lineage=_of_clip(lineage, clip),
     )
+
+
+def _part(person: Person) -> dict[str, Any]:
+    """How likely the person performs the action, and what that is made of."""
+    part = person.part
+    if part is None:
+        return {}
+    return {
+        "person_score": part.total,
+        "score_size": part.size,
+        "score_motion": part.motion,
+        "score_centrality": part.centrality,
+        "score_duration": part.duration,
+    }
 
 
 def motion_rows(
@@ -122,20 +143,21 @@ def _motion_row(
         features2d=motion.features2d,
         joint_mask=motion.seen,
         joint_confidence=motion.confidence,
+        visible=motion.visible,
         feature_mask3d=motion.mask3d,
         feature_mask2d=motion.mask2d,
         px_per_metre=motion.px_per_metre,
-        view_azimuth_deg=quality.azimuth_deg,
+        person_score=person.part.total if person.part else None,
+        camera_quality=person.camera.quality if person.camera else None,
+        perspective_error=motion.label.perspective_m if motion.label else None,
         captions=(source.caption,) if source.caption else (),
         action=source.action,
         split=split_of(recording),
-        quality_reprojection_error=quality.reprojection_m,
         quality_coverage=person.track.coverage,
         quality_mean_confidence=quality.mean_confidence,
         quality_mask_share=quality.masked_share,
-        quality_foot_skating=quality.foot_skating,
-        quality_jitter=quality.jitter,
         lineage=_of_clip(lineage, clip),
+        **(label_columns(motion.label) if motion.label else {}),
     )
 
 

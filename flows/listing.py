@@ -3,9 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
+from flows.classes import unscored_lines
 from flows.decide import verdicts_of
 from pipeline.reasons import Reason
 from storage.catalog import count_rows, list_motions, list_videos
+from storage.plain_motions import count_unscored
 from storage.runs import RunRow, read_runs
 from storage.schemas import DATASETS
 from storage.store import Store, open_store
@@ -13,7 +15,7 @@ from storage.store import Store, open_store
 VIDEO_COLUMNS = ("dataset", "name", "status", "reason", "motions", "duration_s", "detail")
 MOTION_COLUMNS = (
     "motion_id", "action", "split", "n_frames", "start_s", "quality_reprojection_error",
-    "quality_mean_confidence", "quality_mask_share", "verdict",
+    "quality_mean_confidence", "quality_mask_share", "label_score", "verdict",
 )  # fmt: skip
 RUN_COLUMNS = (
     "run_id", "kind", "what", "store_version", "checkpoint_ids", "finished_at", "seconds", "out",
@@ -28,19 +30,21 @@ def list_store(
     reason: str | None,
     action: str | None,
     motions: bool,
+    min_score: float | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Rows that match, as plain values, and the lines to print.
 
     Raises:
-        ValueError: A filter that motions do not have, an unknown reason or data set.
+        ValueError: A filter that motions or videos do not have, an unknown reason or data set.
         StoreError: The store cannot be read.
     """
+    _check_score(min_score, motions=motions)
     store = open_store(url)
     _require_known(store, dataset, reason)
     if motions:
         if status or reason:
             raise ValueError("--status and --reason belong to videos: leave out --motions")
-        table = list_motions(store, dataset=dataset, action=action)
+        table = list_motions(store, dataset=dataset, action=action, min_score=min_score)
     else:
         table = list_videos(store, dataset=dataset, status=status, reason=reason, action=action)
     columns = MOTION_COLUMNS if motions else VIDEO_COLUMNS
@@ -60,7 +64,20 @@ def list_store(
             "motions": counts.motions,
         },
     }
-    return data, [*_table(rows, columns), _footer(data)]
+    if min_score is None:
+        return data, [*_table(rows, columns), _footer(data)]
+    unscored = count_unscored(store, dataset)
+    said = [*_table(rows, columns), _footer(data), *unscored_lines(unscored)]
+    return {**data, "unscored": unscored}, said
+
+
+def _check_score(min_score: float | None, *, motions: bool) -> None:
+    if min_score is None:
+        return
+    if not motions:
+        raise ValueError("--min-score belongs to motions: give --motions with it")
+    if not 0.0 <= min_score <= 1.0:  # nan too
+        raise ValueError(f"--min-score {min_score}: give the lowest score of a label, 0 to 1")
 
 
 def list_runs(url: str, *, dataset: str | None) -> tuple[dict[str, Any], list[str]]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from models.lifting.label_config import LabelConfig
 from pipeline.pose.settings import MMPoseSettings
+from pipeline.skeleton_files import UCF101_FPS, is_skeleton_file
 from storage.rows import check_name
 
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
@@ -54,6 +55,10 @@ class IngestOptions:
     runner: Literal["local", "ray", "dask"] = "local"
     address: str | None = None
     """Of a running Ray or Dask cluster; None makes one for the run."""
+    skeleton_fps: float = UCF101_FPS
+    """Frames a second of a skeleton file's clips, which it does not say."""
+    classes: Path | None = None
+    """Names of a skeleton file's class numbers."""
     settle_s: float = 0.0
     """Files touched within this many seconds are left for another time."""
     keep_downloads: bool = False
@@ -75,6 +80,7 @@ def check(options: IngestOptions) -> None:
         raise ValueError(f"--settle must be a number of seconds, not {options.settle_s:g}")
     if options.shard_timeout_s is not None and not options.shard_timeout_s > 0:
         raise ValueError(f"--shard-timeout must be positive, not {options.shard_timeout_s:g}")
+    _check_skeletons(options)
     if not DEVICE.fullmatch(options.pose.device):
         raise ValueError(f"--device {options.pose.device}: give auto, cpu, cuda or cuda:N")
     if options.address is not None:
@@ -83,3 +89,15 @@ def check(options: IngestOptions) -> None:
         if options.workers != 1:
             raise ValueError("--workers: the cluster at --address has its own; leave it out")
     check_name("--dataset", options.dataset)
+
+
+def _check_skeletons(options: IngestOptions) -> None:
+    if not 0 < options.skeleton_fps < float("inf"):
+        raise ValueError(f"--fps must be positive, not {options.skeleton_fps:g}")
+    if is_skeleton_file(options.videos):
+        if options.pose != PoseOptions(device=options.pose.device):
+            raise ValueError(
+                f"{options.videos} brings its own 2D: leave --pose and its options out"
+            )
+    elif options.classes is not None or options.skeleton_fps != UCF101_FPS:
+        raise ValueError("--fps and --classes are for skeleton files (.pkl): leave them out")

@@ -36,6 +36,21 @@ def _physical(column: str, name: str) -> QualityFigure:
 
 FIGURES = (
     QualityFigure(
+        "label_score",
+        "score",
+        "",
+        "Calibrated trust in the label: 1 / (1 + (expected error / 5 cm)²).",
+        SHARE,
+        higher_is_better=True,
+    ),
+    QualityFigure(
+        "label_error",
+        "expected error",
+        "m",
+        "Expected distance of a joint from the truth (PA-MPJPE), from all that is known of the "
+        "label without truth.",
+    ),
+    QualityFigure(
         "quality_reprojection_error",
         "reprojection",
         "m",

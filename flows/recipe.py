@@ -4,7 +4,9 @@ from functools import lru_cache
 
 from flows.options import IngestOptions, PoseOptions
 from models.checkpoint_id import checkpoint_id
+from models.lifting.label_config import People
 from pipeline.pose import PoseEstimator, PoseSetupError, make_estimator
+from pipeline.skeleton_files import is_skeleton_file
 from storage.lineage import Recipe
 
 MMPOSE_OPTIONS = {
@@ -14,10 +16,12 @@ MMPOSE_OPTIONS = {
     "detector_checkpoint": "--detector-checkpoint",
 }
 """What only mmpose takes: field of `PoseOptions` -> option of the command line."""
+SKELETON_ESTIMATOR = "skeleton-file-coco17"
+"""Stands for whoever made the 2D of a skeleton file, which it does not say."""
 
 
 @lru_cache(maxsize=2)
-def estimator_for(pose: PoseOptions) -> PoseEstimator:
+def estimator_for(pose: PoseOptions, people: People = "one") -> PoseEstimator:
     """The 2D estimator of these options.
 
     Raises:
@@ -29,14 +33,18 @@ def estimator_for(pose: PoseOptions) -> PoseEstimator:
     if given:
         names = " and ".join(given)
         raise PoseSetupError(f"{names}: for --pose mmpose only; the packaged estimator takes none")
-    return make_estimator("packaged")
+    return make_estimator("packaged", people=people)
 
 
 def recipe_for(options: IngestOptions) -> Recipe:
     """What the data set's rows will depend on."""
-    label = options.label
+    label, settings = options.label, options.label.settings()
+    if is_skeleton_file(options.videos):
+        estimator, settings = SKELETON_ESTIMATOR, {**settings, "skeleton_fps": options.skeleton_fps}
+    else:
+        estimator = estimator_for(options.pose, label.people).estimator_id
     return Recipe(
-        estimator_id=estimator_for(options.pose).estimator_id,
+        estimator_id=estimator,
         checkpoint_id=None if label.only_2d else checkpoint_id(options.checkpoint),
-        config=label.settings(),
+        config=settings,
     )

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flows.engines import checkpoint_for
+from flows.label_columns import label_columns
 from flows.progress import counter
 from models.checkpoint import Checkpoint
 from models.checkpoint_id import checkpoint_id, resolve_checkpoint
-from models.lifting.label_config import relabelled_settings
-from models.lifting.pseudo_label import label_stored_view
+from models.lifting.label_config import LabelConfig, config_of, relabelled_settings
+from models.lifting.pseudo_label import ViewFacts, label_stored_view
 from pipeline.reasons import PipelineError
 from pipeline.stopwatch import Stopwatch
 from storage.catalog import mean_reprojection
@@ -42,6 +43,8 @@ class RelabelOptions:
     shard_size: int = 32
     """Motions labelled between two writes: what a kill costs."""
     device: str = "auto"
+    preset: Literal["same", "paper", "wild"] = "same"
+    """How views become 3D."""
 
 
 def run_relabel(options: RelabelOptions) -> tuple[dict[str, Any], list[str]]:
@@ -66,10 +69,15 @@ def run_relabel(options: RelabelOptions) -> tuple[dict[str, Any], list[str]]:
     before = all_recipes(store).get(options.dataset)
     if before is None:
         raise StoreError(f"{store.location} has no data set '{options.dataset}'")
+    settings = relabelled_settings(
+        before["config"],
+        one_euro=options.one_euro,
+        preset=None if options.preset == "same" else options.preset,
+    )
     recipe = Recipe(
         estimator_id=before["estimator_id"],
         checkpoint_id=checkpoint_id(options.checkpoint),
-        config=relabelled_settings(before["config"], one_euro=options.one_euro),
+        config=settings,
     )
     error_before = mean_reprojection(store, options.dataset)
     work = begin_relabelling(
@@ -86,7 +94,7 @@ def run_relabel(options: RelabelOptions) -> tuple[dict[str, Any], list[str]]:
 
 
 def _label_and_commit(work: Relabelling, options: RelabelOptions) -> RelabelReport:
-    report = None
+    report, config = None, config_of(work.recipe.config)
     while report is None:  # again when an ingest has brought motions meanwhile
         shards = missing_labels(work, options.shard_size)
         with counter(sum(map(len, shards)), "relabel", "motion") as bar:
@@ -94,21 +102,34 @@ def _label_and_commit(work: Relabelling, options: RelabelOptions) -> RelabelRepo
                 checkpoint = checkpoint_for(options.checkpoint, options.device)
                 labelled = []
                 for row in read_motions(shard):
-                    labelled.append(_labelled(row, checkpoint, options))
+                    labelled.append(_labelled(row, checkpoint, config, options))
                     bar.update()
                 keep_labels(work, labelled)
         report = commit_labels(work)
     return report
 
 
-def _labelled(row: MotionRow, checkpoint: Checkpoint, options: RelabelOptions) -> MotionRow:
+def _labelled(
+    row: MotionRow, checkpoint: Checkpoint, config: LabelConfig, options: RelabelOptions
+) -> MotionRow:
     if row.joint_set != checkpoint.skeleton.name:
         raise ValueError(
             f"motion {row.motion_id} is of {row.joint_set}, but {options.checkpoint} lifts "
             f"{checkpoint.skeleton.name}: choose a checkpoint of that skeleton"
         )
     try:
-        label = label_stored_view(row.view2d, row.joint_mask, checkpoint, smooth=options.one_euro)
+        label = label_stored_view(
+            row.view2d,
+            row.joint_mask,
+            checkpoint,
+            config,
+            confidence=row.joint_confidence,
+            facts=ViewFacts(
+                row.px_per_metre,
+                camera_quality=row.camera_quality,
+                perspective_m=row.perspective_error,
+            ),
+        )
     except PipelineError as error:
         raise ValueError(
             f"{options.checkpoint} cannot lift motion {row.motion_id}: {error.detail}; nothing "
@@ -119,10 +140,7 @@ def _labelled(row: MotionRow, checkpoint: Checkpoint, options: RelabelOptions) -
         joints3d=label.joints3d,
         features3d=label.features3d,
         feature_mask3d=label.mask3d,
-        view_azimuth_deg=label.quality.azimuth_deg,
-        quality_reprojection_error=label.quality.reprojection_m,
-        quality_foot_skating=label.quality.foot_skating,
-        quality_jitter=label.quality.jitter,
+        **label_columns(label),
     )
 
 

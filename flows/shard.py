@@ -7,6 +7,7 @@ from flows.counts import Failure, ShardCounts
 from flows.engines import checkpoint_for, model_loads
 from flows.ingest_plan import LeftClip, PlannedClip
 from flows.ingest_rows import motion_rows, track_rows, video_row
+from flows.label_skeletons import label_record
 from flows.options import IngestOptions
 from flows.progress import say
 from flows.recipe import estimator_for, recipe_for
@@ -89,13 +90,13 @@ def _label(options: IngestOptions, clip: PlannedClip) -> ClipResult | None:
     path, label = clip.source.path, options.label
     if clip.stamp is not None and has_changed(path, clip.stamp):
         return None
-    result = label_clip(
-        path,
-        estimator_for(options.pose),
-        None if label.only_2d else checkpoint_for(options.checkpoint, options.pose.device),
-        label,
-        known_hash=clip.video_hash,
-    )
+    device = options.pose.device
+    checkpoint = None if label.only_2d else checkpoint_for(options.checkpoint, device)
+    if clip.skeleton is not None:
+        result = label_record(options, clip, checkpoint)
+    else:
+        estimator = estimator_for(options.pose, label.people)
+        result = label_clip(path, estimator, checkpoint, label, known_hash=clip.video_hash)
     changed = clip.stamp is not None and has_changed(path, clip.stamp)
     return None if changed else result
 

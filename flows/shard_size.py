@@ -4,19 +4,22 @@ from dataclasses import replace
 
 from flows.ingest_plan import IngestPlan
 from flows.options import IngestOptions
+from pipeline.skeleton_files import is_skeleton_file
 from pipeline.splits import clips_per_shard
 from storage.stage_costs import stage_costs
 from storage.store import open_store
 
 LOCAL = 8
 """Clips of a shard on this machine: little is lost when a run is stopped."""
+SKELETONS = 64
+"""The same of a skeleton file, whose clips take a tenth of a second and a commit most of one."""
 SECONDS_PER_CLIP = 5.0
 """Of one CPU, where nothing was measured yet: UCF101 clips take 3 to 8."""
 
 
 def shard_size(options: IngestOptions) -> int:
     """Clips per shard of options that may leave it open."""
-    return options.shard_size or LOCAL
+    return options.shard_size or (SKELETONS if is_skeleton_file(options.videos) else LOCAL)
 
 
 def sized(options: IngestOptions, plan: IngestPlan, workers: int) -> IngestOptions:

@@ -35,7 +35,7 @@ def show_motion(store_url: str, motion_id: str, out: Path) -> dict[str, Any]:
         out: The `.mp4` file to write.
 
     Returns:
-        `motion_id`, `film` (its path), `video` (`shown`, `missing`, or `none` for motion capture),
+        `motion_id`, `film` (its path), `video` (`shown`, `missing`, `none`: there never was one),
         `note` (why the video is not shown; empty when it is), `frames`, `fps`, `width`, `height`,
         `seconds`.
 
@@ -53,8 +53,8 @@ def show_motion(store_url: str, motion_id: str, out: Path) -> dict[str, Any]:
         except PipelineError as error:
             note = f"the video {source.path} cannot be shown: {error.detail}"
     if info is None:
-        info = _alone(record.motion, note, out)
-    state = NO_VIDEO if record.video is None else MISSING if note else SHOWN
+        info = _alone(record.motion, note, source.never or "video missing", out)
+    state = NO_VIDEO if source.never else MISSING if note else SHOWN
     return {
         "motion_id": motion_id,
         "film": str(info.path),
@@ -82,10 +82,9 @@ def _with_video(record: MotionRecord, path: Path, out: Path) -> FilmInfo:
         )
 
 
-def _alone(motion: MotionRow, note: str, out: Path) -> FilmInfo:
+def _alone(motion: MotionRow, note: str, words: str, out: Path) -> FilmInfo:
     if motion.joints3d is None:
         raise ValueError(f"motion '{motion.motion_id}' is 2D only, and {note}")
-    words = "captured, not filmed" if motion.video_hash is None else "video missing"
     return write_skeleton_film(
         motion.joints3d,
         motion.fps,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.reasons import PipelineError
+from pipeline.skeleton_files import DECODER
 from pipeline.video import content_hash
 from storage.rows import VideoRow
 
@@ -16,6 +17,8 @@ class SourceVideo:
     """None when the pictures cannot be had."""
     note: str = ""
     """One sentence on what is wrong; empty when nothing is."""
+    never: str = ""
+    """Why there never was a video, in a word or two; empty when there was one."""
 
 
 def find_source(video: VideoRow | None) -> SourceVideo:
@@ -25,7 +28,10 @@ def find_source(video: VideoRow | None) -> SourceVideo:
         video: The video's row; None for motion capture.
     """
     if video is None:
-        return SourceVideo(None, "this motion was captured, not filmed")
+        return SourceVideo(None, "this motion was captured, not filmed", "captured, not filmed")
+    if video.decoder == DECODER:
+        said = f"there is no video: its 2D was read from the skeleton file {video.path}"
+        return SourceVideo(None, said, "from a skeleton file")
     if "://" in video.path:
         return SourceVideo(None, f"the video is not on this machine: it lies at {video.path}")
     try:

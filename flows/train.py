@@ -8,6 +8,7 @@ from flows.progress import say
 from flows.train_options import TrainOptions, check, configure, starting_point
 from flows.training_sets import TrainingSet, open_training_set
 from models.checkpoint import Checkpoint, load_checkpoint
+from models.confidence_input import weights_for
 from models.data.training_data import build_bank, training_statistics
 from models.text.text_encoder import same_encoder
 from models.train.crop_windows import fit_windows, longest_rows
@@ -178,7 +179,7 @@ def _train(
         statistics,
         options.out,
         resume=options.resume,
-        initial=None if initial is None else initial.network.state_dict(),
+        initial=None if initial is None else weights_for(initial.network, config.network),
         has_3d=shown_3d(data.motions["train"], config),
         about=about,
         max_minutes=options.max_minutes,

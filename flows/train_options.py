@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from models.batches.augment import NO_MIX, CameraAugmentation
+from models.batches.measured_noise import NOISES
 from models.checkpoint import Checkpoint
 from models.train.train_config import PRESETS, TrainConfig, stage_two
 
@@ -34,6 +35,8 @@ class TrainOptions:
     config: Path | None = None
     initial: Path | None = None
     views: str | None = None
+    noise: str | None = None
+    confidence: bool = False
     no_shared_encoder: bool = False
     only_3d: bool = False
     fraction_3d: float | None = None
@@ -75,6 +78,10 @@ def _rules(o: TrainOptions) -> list[tuple[bool, str]]:
         (
             reads_no_2d and o.views is not None,
             f"--views chooses cameras for 2D, which {alone} does not train: leave it out",
+        ),
+        (
+            reads_no_2d and (o.noise is not None or o.confidence),
+            f"--noise and --confidence are about 2D, which {alone} does not train: leave them out",
         ),
         (
             o.only_3d and o.no_shared_encoder,
@@ -147,6 +154,8 @@ def configure(start: TrainConfig, options: TrainOptions, initial: Checkpoint | N
     changes = {name: value for name, value in options.changes.items() if value is not None}
     if options.views is not None:
         changes["camera"] = CAMERAS[options.views]
+    if options.noise is not None:
+        changes["noise"] = NOISES[options.noise]
     if options.only_3d:
         changes["only_3d"] = True
     if options.fraction_3d is not None:
@@ -155,6 +164,9 @@ def configure(start: TrainConfig, options: TrainOptions, initial: Checkpoint | N
         changes["network"] = dataclasses.replace(start.network, shared=False)
     if initial is not None:
         changes |= _inherited(options, initial)
+    if options.confidence:
+        network = changes.get("network", start.network)
+        changes["network"] = dataclasses.replace(network, confidence_input=True)
     if changes.get("fraction_3d", start.fraction_3d) < 1.0:
         changes["mix"] = NO_MIX  # mixing reads 3D; `config.json` and the printed line say so
     return dataclasses.replace(start, **changes)

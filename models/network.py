@@ -13,6 +13,11 @@ from torch import Tensor, nn
 Dim = Literal["3d", "2d"]
 """Which representation a path reads or writes."""
 SUFFIX: dict[Dim, str] = {"3d": "m", "2d": "j"}
+_NO_SIZES = ("dropout", "shared", "confidence_input")
+"""Fields of `NetworkConfig` that may be zero."""
+PER_JOINT_2D = 6
+"""Numbers of a 2D row for each joint: place and bone direction of all but the root, and movement.
+The four foot contacts stand for the root's."""
 PE_TABLE_LENGTH = 5000
 """Rows of the sinusoidal table: longest sequence, and number of timesteps that can be embedded."""
 
@@ -39,9 +44,11 @@ class NetworkConfig:
     dropout: float = 0.1
     shared: bool = True
     """False: each dimension has its own copy of the shared layers (an ablation of the paper)."""
+    confidence_input: bool = False
+    """Whether the 2D encoder is also told how sure each joint of its input is; not in the paper."""
 
     def __post_init__(self) -> None:
-        small = [n for n, v in self.to_json().items() if v < 1 and n not in ("dropout", "shared")]
+        small = [n for n, v in self.to_json().items() if v < 1 and n not in _NO_SIZES]
         if small or not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"network sizes must be positive: {', '.join(small) or 'dropout'}")
         if self.width % self.heads or self.width % 2:
@@ -50,6 +57,13 @@ class NetworkConfig:
             raise ValueError(
                 f"root_layers {self.root_layers} must not exceed shared_layers {self.shared_layers}"
             )
+        if self.confidence_input and (self.dim2 - self.root2) % PER_JOINT_2D:
+            raise ValueError(f"confidence_input needs rows of joints, dim2 {self.dim2} is none")
+
+    @property
+    def joints(self) -> int:
+        """Joints of the skeleton that 2D rows of `dim2` numbers are about."""
+        return (self.dim2 - self.root2) // PER_JOINT_2D
 
     def to_json(self) -> dict[str, int | float]:
         """Plain values for a config file."""
@@ -153,6 +167,11 @@ class CrossDiff(nn.Module):
             self.add_module(f"decoder_{dim}", _decoder_layers(c, c.shared_layers, c.feed_forward))
             decoder = _decoder_layers(c, c.root_layers, c.root_feed_forward)
             self.add_module(f"r_decoder_{dim}", decoder)
+        if c.confidence_input:  # last: the other weights are drawn as without it
+            # Without a bias, and zero at first: an input that is sure changes nothing at all, and
+            # a network that is extended goes on from exactly what it was.
+            self.add_module("c_linear_j", nn.Linear(2 * c.joints, c.width, bias=False))
+            nn.init.zeros_(self.get_parameter("c_linear_j.weight"))
 
     def _part(self, name: str, dim: Dim) -> nn.Module:
         return self.get_submodule(f"{name}_{SUFFIX[dim]}")
@@ -177,8 +196,24 @@ class CrossDiff(nn.Module):
         token: Tensor = self.embed_timestep(t, self.positions.table) + self.embed_text(text)
         return token[:, None]
 
+    def _doubt(self, tokens: Tensor, source: Dim, confidence: Tensor | None) -> Tensor:
+        """The pose tokens (B, T, width) with how sure each joint is added to them."""
+        if confidence is None:
+            return tokens
+        if not self.config.confidence_input or source == "3d":
+            raise ValueError("only the 2D input of a network with confidence_input has confidences")
+        # Two numbers a joint, so that a joint that was not seen is told from one at zero.
+        doubt = torch.cat([1.0 - confidence, (confidence == 0.0).to(confidence.dtype)], dim=-1)
+        out: Tensor = tokens + self.get_submodule("c_linear_j")(doubt.to(tokens.dtype))
+        return out
+
     def encode(
-        self, x: Tensor, source: Dim, condition: Tensor, pad: Tensor | None = None
+        self,
+        x: Tensor,
+        source: Dim,
+        condition: Tensor,
+        pad: Tensor | None = None,
+        confidence: Tensor | None = None,
     ) -> Encoded:
         """Private and shared encoders over a normalised motion.
 
@@ -188,10 +223,16 @@ class CrossDiff(nn.Module):
             condition: (B, 1, width) from `condition`.
             pad: (B, T) True on frames beyond a clip's end; they are then not attended to.
                 None attends everywhere, as the published network does.
+            confidence: (B, T, J) in [0, 1] of the joints of a 2D `x`, 0 where a joint was not
+                seen; None: all are sure.
+
+        Raises:
+            ValueError: Confidences, and the network or the source takes none.
         """
         n_root = self.config.root3 if source == "3d" else self.config.root2
         ignore = None if pad is None else nn.functional.pad(pad, (1, 0))
-        pose = torch.cat([condition, self._part("p_linear", source)(x[..., n_root:])], dim=1)
+        tokens = self._doubt(self._part("p_linear", source)(x[..., n_root:]), source, confidence)
+        pose = torch.cat([condition, tokens], dim=1)
         root = torch.cat([condition, self._part("r_linear", source)(x[..., :n_root])], dim=1)
         pose = self._part("seqTransEncoder", source)(
             self.positions(pose), src_key_padding_mask=ignore
@@ -234,16 +275,21 @@ class CrossDiff(nn.Module):
         text: Tensor,
         *,
         pad: Tensor | None = None,
+        confidence: Tensor | None = None,
     ) -> Tensor:
         """One path: (B, T, D source) at timestep t -> clean (B, T, D target).
 
+        `confidence` (B, T, J) is that of a 2D source's joints, see `encode`.
+
         Raises:
-            ValueError: More frames than the network was built for.
+            ValueError: More frames than the network was built for, or confidences that it does
+                not take.
         """
         frames = x.shape[1]
         if frames > self.config.max_frames:
             raise ValueError(f"{frames} frames exceed the network's {self.config.max_frames}")
-        return self.decode(self.encode(x, source, self.condition(t, text), pad), target, pad)
+        encoded = self.encode(x, source, self.condition(t, text), pad, confidence)
+        return self.decode(encoded, target, pad)
 
     def forward(
         self,
@@ -252,17 +298,18 @@ class CrossDiff(nn.Module):
         t: Tensor,
         text: Tensor,
         pad: Tensor | None = None,
+        confidence: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Training's paths, keyed `3d->3d`, `2d->3d`, `3d->2d`, `2d->2d`.
 
         The two inputs share the condition and each decoder call. Without `x2d` (Stage II) only
-        `3d->3d` is computed.
+        `3d->3d` is computed. `confidence` (B, T, J) is that of the joints of `x2d`.
         """
         token = self.condition(t, text)
         encoded = self.encode(x3d, "3d", token, pad)
         if x2d is None:
             return {"3d->3d": self.decode(encoded, "3d", pad)}
-        both = encoded.join(self.encode(x2d, "2d", token, pad))
+        both = encoded.join(self.encode(x2d, "2d", token, pad, confidence))
         pads = None if pad is None else torch.cat([pad, pad])
         from3_to3, from2_to3 = self.decode(both, "3d", pads).chunk(2)
         from3_to2, from2_to2 = self.decode(both, "2d", pads).chunk(2)

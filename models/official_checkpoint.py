@@ -149,6 +149,8 @@ def export_state(network: CrossDiff) -> dict[str, Tensor]:
     """
     if not network.config.shared:
         raise WeightFileError("a network without the shared encoder has no published layout")
+    if network.config.confidence_input:
+        raise WeightFileError("a network that is told confidences has no published layout")
     state = {n: v.detach().cpu().contiguous() for n, v in network.state_dict().items()}
     table = sinusoidal_table(PE_TABLE_LENGTH, network.config.width)[:, None]
     return state | {name: table.clone() for name in TABLE_NAMES}

@@ -14,16 +14,6 @@ from pipeline.arrays import Bool, Float64
 
 
 @dataclass(frozen=True)
-class SeenPerson:
-    """One person in one video."""
-
-    times: Float64
-    """(N,) seconds in the video of the frames in which the person was found."""
-    chosen: bool
-    """Whether this is the person that was kept."""
-
-
-@dataclass(frozen=True)
 class Span:
     """A motion's place in its video."""
 
@@ -31,6 +21,18 @@ class Span:
     """Time of frame 0."""
     frames: int
     fps: float
+
+
+@dataclass(frozen=True)
+class SeenPerson:
+    """One person in one video."""
+
+    times: Float64
+    """(N,) seconds in the video of the frames in which the person was found."""
+    chosen: bool
+    """Whether this person was to become motion."""
+    motions: tuple[Span, ...] = ()
+    """Of this person."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,6 @@ class SeenVideo:
     """Reason code of a failure; empty when the file gave motions."""
     persons: tuple[SeenPerson, ...]
     """Empty where no picture could be read or nobody was found."""
-    motions: tuple[Span, ...]
-    """Of the chosen person."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class PersonFrames:
 
 def count_person_frames(video: SeenVideo) -> PersonFrames:
     """The person-frames of one video."""
-    kept = [person.times for person in video.persons if person.chosen]
+    kept = [person for person in video.persons if person.chosen]
     return PersonFrames(
         seen=sum(len(person.times) for person in video.persons),
-        chosen=sum(map(len, kept)),
-        labelled=sum(int(_inside(times, video.motions).sum()) for times in kept),
+        chosen=sum(len(person.times) for person in kept),
+        labelled=sum(int(_inside(person.times, person.motions).sum()) for person in kept),
     )
 
 

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     FRAME_TOO_LARGE = "frame_too_large"  # the picture has more pixels than the limit
     DECODER_CRASHED = "decoder_crashed"  # the decoding process died (signal, out of memory)
     DECODE_TIMEOUT = "decode_timeout"  # the decoder gave no frame for too long
+    BAD_RECORD = "bad_record"  # an entry of a skeleton file that lacks what a clip needs
     TOO_SHORT = "too_short"  # fewer frames at 20 fps than the shortest clip kept
     NO_PERSON = "no_person"  # no person in (nearly) every frame
     PERSON_TOO_BRIEF = "person_too_brief"  # a person, but no run long enough to be a clip

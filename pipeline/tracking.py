@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.arrays import Float32, Float64
 from pipeline.carriers import Pose2D
+from pipeline.identity import LONGEST_PREDICTION_S, new_velocity, unsure_pairs
 from pipeline.pose.joint_sets import JOINT_SETS
 from pipeline.pose.protocol import FramePersons, PersonTrack
 from pipeline.pose.settings import LinkSettings
@@ -39,11 +40,22 @@ class _OpenTrack:
     time: float
     members: list[tuple[int, int]] = field(default_factory=list)
     """(frame index, person index in that frame)."""
+    velocity: Float64 = field(default_factory=lambda: np.zeros(2))
+    """(2,) pixels a second."""
 
     def extend(self, frame: int, person: int, time: float, persons: FramePersons) -> None:
+        both = np.minimum(self.confidence, persons.confidence[person])
+        self.velocity = new_velocity(
+            self.velocity, self.joints, persons.joints[person], both, time - self.time
+        )
         self.joints, self.confidence = persons.joints[person], persons.confidence[person]
         self.time = time
         self.members.append((frame, person))
+
+    def expected(self, time: float) -> Float32:
+        """(J, 2) where the joints would be if the person went on as before."""
+        ahead = min(time - self.time, LONGEST_PREDICTION_S)
+        return (self.joints + self.velocity * ahead).astype(np.float32)
 
 
 def person_boxes(joints: Float32, confidence: Float32) -> Float32:
@@ -133,8 +145,10 @@ def link_persons(
     """Link the persons of consecutive frames into tracks.
 
     Each frame's detections are assigned to the open tracks by the largest total similarity
-    (Hungarian method); pairs below `min_similarity` are never linked. Every detection with a joint
-    inside the picture ends in exactly one track.
+    (Hungarian method); pairs below `min_similarity` are never linked. Where `unsure_margin` says
+    that nobody could tell who is who, the tracks end and new ones begin: two honest tracks are
+    better than one wrong one. Every detection with a joint inside the picture ends in exactly one
+    track.
 
     Args:
         frames: What was found in each frame of the clip.
@@ -152,7 +166,8 @@ def link_persons(
     alive: list[_OpenTrack] = []
     for index, (persons, time) in enumerate(zip(frames, times.tolist(), strict=True)):
         alive = [track for track in alive if time - track.time <= settings.max_gap_s]
-        matched = _assign(alive, persons, sigmas, settings.min_similarity)
+        matched, unsure = _assign(alive, persons, sigmas, settings, time)
+        alive = [track for track in alive if not any(track is ended for ended in unsure)]
         for person in _left_to_right(persons):
             track = matched.get(person)
             if track is None:
@@ -221,18 +236,29 @@ def _left_to_right(persons: FramePersons) -> list[int]:
 
 
 def _assign(
-    alive: list[_OpenTrack], persons: FramePersons, sigmas: Sequence[float], least: float
-) -> dict[int, _OpenTrack]:
-    """Which open track each person continues; persons that continue none are left out."""
+    alive: list[_OpenTrack],
+    persons: FramePersons,
+    sigmas: Sequence[float],
+    settings: LinkSettings,
+    time: float,
+) -> tuple[dict[int, _OpenTrack], list[_OpenTrack]]:
+    """Which open track each person continues, and the tracks that end since nobody could tell.
+
+    Persons that continue none are left out.
+    """
     if not alive or not len(persons):
-        return {}
-    last = FramePersons(
-        np.stack([track.joints for track in alive]), np.stack([t.confidence for t in alive])
-    )
+        return {}, []
+    joints = [track.expected(time) if settings.predict else track.joints for track in alive]
+    last = FramePersons(np.stack(joints), np.stack([t.confidence for t in alive]))
     gain = similarity(last, persons, sigmas)
-    gain[gain < least] = 0.0
+    gain[gain < settings.min_similarity] = 0.0
     rows, columns = linear_sum_assignment(gain, maximize=True)
-    return {int(p): alive[t] for t, p in zip(rows, columns, strict=True) if gain[t, p] > 0}
+    pairs = [(int(t), int(p)) for t, p in zip(rows, columns, strict=True) if gain[t, p] > 0]
+    unsure = set()
+    if settings.unsure_margin > 0:
+        unsure = unsure_pairs(gain, pairs, settings.unsure_margin)
+    matched = {p: alive[t] for t, p in pairs if (t, p) not in unsure}
+    return matched, [alive[t] for t, _ in unsure]
 
 
 def _close(

@@ -5,7 +5,9 @@ capture): what a killed run left half-committed does not show. Every query sees 
 state: the pinned version of the store, or the newest.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -113,15 +115,19 @@ def list_motions(
     action: str | None = None,
     split: str | None = None,
     source_kind: str | None = None,
+    min_score: float | None = None,
     limit: int | None = None,
 ) -> pa.Table:
     """Visible rows of `motions` without their arrays, sorted by motion id; None means any.
+
+    A label without a score has not reached `min_score`.
 
     Raises:
         StoreError: The store cannot be read.
     """
     wanted = {"dataset": dataset, "action": action, "split": split, "source_kind": source_kind}
-    return _list(store, MOTIONS, wanted, order="motion_id", limit=limit)
+    least = {} if min_score is None else {"label_score": min_score}
+    return _list(store, MOTIONS, wanted, order="motion_id", limit=limit, least=least)
 
 
 def count_rows(store: Store, dataset: str | None = None) -> Counts:
@@ -202,10 +208,19 @@ def _tally(
 
 
 def _list(
-    store: Store, spec: TableSpec, wanted: dict[str, str | None], *, order: str, limit: int | None
+    store: Store,
+    spec: TableSpec,
+    wanted: dict[str, str | None],
+    *,
+    order: str,
+    limit: int | None,
+    least: Mapping[str, float] = MappingProxyType({}),
 ) -> pa.Table:
-    values = {name: value for name, value in wanted.items() if value is not None}
-    where = " AND ".join(f"{name} = ${name}" for name in values) or "true"
+    values: dict[str, object] = {k: value for k, value in wanted.items() if value is not None}
+    # DuckDB orders NaN above every number.
+    reached = [f"NOT isnan({name}) AND {name} >= ${name}" for name in least]
+    where = " AND ".join([*(f"{name} = ${name}" for name in values), *reached]) or "true"
+    values |= least
     shown = ", ".join(f'"{name}"' for name in spec.light_columns)
     # Names come from the schema and from this module; values are bound, never pasted.
     sql = f"SELECT {shown} FROM {spec.name} WHERE {where} ORDER BY {order}"  # noqa: S608

@@ -23,12 +23,13 @@ from storage.schemas import MOTIONS, VIDEOS
 from storage.snapshot import Snapshot
 from storage.store import Store
 
-LAYOUT = "plain-v1"
+LAYOUT = "plain-v2"
 """Changes with `PLAIN`, so that no older file is taken for a new one."""
 PLAIN = (
     "motion_id", "dataset", "video_hash", "action", "split", "source_kind", "n_frames", "fps",
     "joint_set", "mirrored", "quality_reprojection_error", "quality_coverage",
     "quality_mean_confidence", "quality_mask_share", "quality_foot_skating", "quality_jitter",
+    "label_score", "label_error",
 )  # fmt: skip
 KEPT = 3
 """Files left in place, newest first: another process may be about to read the one before."""
@@ -38,6 +39,7 @@ _BOUNDS = {
     "min_confidence": ("quality_mean_confidence", ">="),
     "min_coverage": ("quality_coverage", ">="),
     "max_masked": ("quality_mask_share", "<="),
+    "min_score": ("label_score", ">="),
 }
 
 _COPY = """
@@ -62,10 +64,12 @@ class QualityBounds:
     """Share of frames with a detection."""
     max_masked: float | None = None
     """Share of joints not known."""
+    min_score: float | None = None
+    """Calibrated trust in the label, 0 to 1; a label without a score does not reach it."""
 
     def __post_init__(self) -> None:
         """Refuse what no motion could be asked for."""
-        for name in ("min_confidence", "min_coverage", "max_masked"):
+        for name in ("min_confidence", "min_coverage", "max_masked", "min_score"):
             value = getattr(self, name)
             if value is not None and not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}: give a share, 0 to 1")
@@ -101,6 +105,23 @@ def motions_per_class(
         connect_plain(store) as connection,
     ):
         return connection.sql(sql, params=given).to_arrow_table()
+
+
+def count_unscored(store: Store, dataset: str | None = None) -> int:
+    """Motions from video whose label has no score: no bound on scores speaks of them.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    sql = "SELECT count(*) FROM motions WHERE source_kind = 'pseudo' AND label_score IS NULL"
+    scope = "" if dataset is None else " AND dataset = $dataset"
+    params = {} if dataset is None else {"dataset": dataset}
+    with (
+        told_plainly(f"count the motions of {store.location}"),
+        connect_plain(store) as connection,
+    ):
+        rows = connection.sql(sql + scope, params=params).fetchall()
+    return int(rows[0][0])
 
 
 def connect_plain(store: Store) -> duckdb.DuckDBPyConnection:

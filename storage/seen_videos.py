@@ -20,11 +20,11 @@ SELECT dataset, video_hash, coalesce(action, ''), coalesce(reason, '') FROM vide
 WHERE list_contains($datasets, dataset) ORDER BY dataset, name
 """
 _TRACKS = """
-SELECT dataset, video_hash, chosen, times, confidence FROM tracks
+SELECT dataset, video_hash, shot, track, chosen, times, confidence FROM tracks
 WHERE list_contains($datasets, dataset) ORDER BY dataset, video_hash, shot, track
 """
 _SPANS = """
-SELECT dataset, video_hash, start_s, n_frames, fps FROM motions
+SELECT dataset, video_hash, shot, track, start_s, n_frames, fps FROM motions
 WHERE list_contains($datasets, dataset) AND video_hash IS NOT NULL AND start_s IS NOT NULL
 AND joints3d_shape IS NOT NULL -- a motion of 2D alone has no label
 """
@@ -36,6 +36,8 @@ _DATASETS = "SELECT DISTINCT dataset FROM motions WHERE source_kind = $kind ORDE
 
 _Key = tuple[str, str]
 """Data set and video hash."""
+_Spans = dict[tuple[str, str, int, int], list[Span]]
+"""By data set, video hash, shot and track."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,14 @@ def seen_videos(store: Store, datasets: Collection[str]) -> SeenVideos:
     """
     wanted = {"datasets": list(datasets)}
     with told_plainly(f"read the tracks of {store.location}"), connect(store) as connection:
+        spans: _Spans = {}
+        for *person, start_s, frames, fps in connection.execute(_SPANS, wanted).fetchall():
+            spans.setdefault((*person,), []).append(Span(start_s, frames, fps))
         persons: dict[_Key, list[SeenPerson]] = {}
-        for key, person in _persons(connection, wanted):
-            persons.setdefault(key, []).append(person)
-        spans: dict[_Key, list[Span]] = {}
-        for dataset, video, *span in connection.execute(_SPANS, wanted).fetchall():
-            spans.setdefault((dataset, video), []).append(Span(*span))
+        for key, seen in _persons(connection, wanted, spans):
+            persons.setdefault(key, []).append(seen)
         videos = tuple(
-            SeenVideo(
-                action,
-                reason,
-                tuple(persons.get((dataset, video), ())),
-                tuple(spans.get((dataset, video), ())),
-            )
+            SeenVideo(action, reason, tuple(persons.get((dataset, video), ())))
             for dataset, video, action, reason in connection.execute(_VIDEOS, wanted).fetchall()
         )
         confidence = dict(connection.execute(_CONFIDENCE, wanted).fetchall())
@@ -86,15 +83,16 @@ def seen_videos(store: Store, datasets: Collection[str]) -> SeenVideos:
 
 
 def _persons(
-    connection: duckdb.DuckDBPyConnection, wanted: dict[str, list[str]]
+    connection: duckdb.DuckDBPyConnection, wanted: dict[str, list[str]], spans: _Spans
 ) -> Iterator[tuple[_Key, SeenPerson]]:
     reader = connection.sql(_TRACKS, params=wanted).to_arrow_reader(TRACKS_AT_ONCE)
     for batch in reader:
-        datasets, videos, chosen = (batch.column(i).to_pylist() for i in range(3))
-        times, confidence = (_lists(batch.column(i)) for i in (3, 4))
-        for i in range(batch.num_rows):
+        names = zip(*(batch.column(i).to_pylist() for i in range(5)), strict=True)
+        times, confidence = (_lists(batch.column(i)) for i in (5, 6))
+        for i, (dataset, video, shot, track, chosen) in enumerate(names):
             found = (confidence[i].reshape(len(times[i]), -1) > 0).any(axis=1)
-            yield (datasets[i], videos[i]), SeenPerson(times[i][found], bool(chosen[i]))
+            own = tuple(spans.get((dataset, video, shot, track), ()))
+            yield (dataset, video), SeenPerson(times[i][found], bool(chosen), own)
 
 
 def _lists(column: pa.ListArray) -> list[AnyFloat]:

@@ -9,7 +9,7 @@ from storage.store import Store
 
 _FACTS = """
 SELECT m.motion_id, coalesce(m.action, ''), m.video_hash, coalesce(v."group", ''),
-    m.quality_reprojection_error, m.quality_mean_confidence, m.quality_mask_share
+    m.quality_reprojection_error, m.quality_mean_confidence, m.quality_mask_share, m.label_score
 FROM motions AS m LEFT JOIN videos AS v ON v.dataset = m.dataset AND v.video_hash = m.video_hash
 WHERE list_contains($datasets, m.dataset) AND m.video_hash IS NOT NULL
 """
@@ -27,6 +27,8 @@ class WildFacts:
     """Mean confidence of the 2D estimator."""
     mask_share: float | None
     """Share of joints that were not seen."""
+    label_score: float | None = None
+    """Calibrated trust in the label, 0..1; None: it was given none."""
 
 
 def wild_facts(store: Store, datasets: Collection[str]) -> dict[str, WildFacts]:

@@ -83,7 +83,7 @@ def test_a_stored_view_gives_nearly_the_label_of_its_video(
 ) -> None:
     """A store lacks the one frame after the last; nothing else differs."""
     (motion,) = labelled[action].motions
-    again = label_stored_view(motion.view, motion.seen, checkpoint, smooth=False)
+    again = label_stored_view(motion.view, motion.seen, checkpoint, LabelConfig())
     assert motion.joints3d is not None and motion.features3d is not None
     assert again.joints3d.shape == motion.joints3d.shape
     assert again.features3d.shape == motion.features3d.shape
@@ -99,7 +99,7 @@ def test_without_a_checkpoint_all_but_the_3d_is_the_same(
     config = LabelConfig(only_2d=True)
     (bare,) = label_clip(all_truth_clips()["Cartwheel"].video, estimator, None, config).motions
     (motion,) = labelled["Cartwheel"].motions
-    assert (bare.joints3d, bare.features3d, bare.mask3d, bare.windows) == (None, None, None, 0)
+    assert (bare.joints3d, bare.features3d, bare.mask3d, bare.label) == (None, None, None, None)
     for name in ("view", "features2d", "mask2d", "seen", "pixels"):
         np.testing.assert_array_equal(getattr(bare, name), getattr(motion, name))
     assert bare.quality.mean_confidence == motion.quality.mean_confidence

@@ -86,6 +86,7 @@ BOUNDS = [
     ({"min_confidence": 0.5}, "quality_mean_confidence = 0.75"),
     ({"min_coverage": 0.9}, "quality_coverage > 0.89"),
     ({"max_masked": 0.25}, "quality_mask_share = 0.25"),
+    ({"min_score": 0.5}, "label_score = 0.5"),
     ({"max_reprojection_m": 0.02, "min_confidence": 0.8}, "false"),
 ]
 
@@ -95,7 +96,8 @@ def test_quality_bounds_count_those_that_reach_them_and_no_unknown(store):
     of_quality = {0: (0.01, 0.75, 0.25, 1.0), 6: (float("nan"),) * 4, 12: (0.03, 0.25, 0.75, 0.5)}
     for first, values in of_quality.items():
         named = zip(names, values, strict=True)
-        bring(store, first, **{f"quality_{name}": value for name, value in named})
+        scores = {"label_score": {0: 0.5, 6: float("nan"), 12: 0.25}[first]}
+        bring(store, first, **{f"quality_{name}": value for name, value in named}, **scores)
     bring(store, 18, quality_coverage=None)
     for bounds, where in BOUNDS:
         known = f"{where} AND NOT coalesce(isnan(quality_coverage), true)"
@@ -156,6 +158,12 @@ def test_the_command_says_it_in_words_and_as_data(store, capsys):
     assert capsys.readouterr().out == "no motion is like that\n"
     assert main(["classes", "--store", store.location.root, "--min-confidence", "7"]) == 2
     assert "give a share, 0 to 1" in capsys.readouterr().err
+    bring(store, 6, label_score=0.75)
+    assert main(["classes", "--store", store.location.root, "--min-score", "0.75"]) == 0
+    told = capsys.readouterr().out
+    unscored = sum(n for n, _ in told_by_the_tables(store, "label_score IS NULL").values())
+    assert f"{unscored} motions from video have no score" in told
+    assert "0 s" not in told.splitlines()[-1] and "motions" in told.splitlines()[0]
     assert main(["classes", "--store", store.location.root]) == 0
     assert "motions" in capsys.readouterr().out
     assert main(["classes", "--store", store.location.root, "--json"]) == 0

@@ -74,10 +74,10 @@ def test_a_stopped_run_continues_where_it_was(snapshot, tmp_path, capsys):
 
 
 def test_fields_of_the_configuration_can_be_set(snapshot):
-    assert STAGES[1].network == PRESETS["base"].network
-    assert not STAGES[2].trains_2d
+    assert STAGES["1"].network == PRESETS["base"].network
+    assert not STAGES["2"].trains_2d
     with pytest.raises(ValueError, match="batch_sise"):
-        TrainConfig.from_json({**STAGES[1].to_json(), "batch_sise": 3})
+        TrainConfig.from_json({**STAGES["1"].to_json(), "batch_sise": 3})
     assert configuration.__doc__
 
 

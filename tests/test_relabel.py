@@ -88,7 +88,7 @@ def test_the_stored_views_are_lifted_by_the_checkpoint(
     assert done["version"] == newest_version(store.location).videos == 2
     loaded = load_checkpoint(checkpoint)
     for name, row in motions(store).items():
-        label = label_stored_view(row.view2d, row.joint_mask, loaded, smooth=False)
+        label = label_stored_view(row.view2d, row.joint_mask, loaded, LabelConfig())
         assert row.joints3d is not None and row.joints3d.shape == before[name].joints3d.shape
         np.testing.assert_array_equal(row.joints3d, label.joints3d)
         np.testing.assert_array_equal(row.features3d, label.features3d)

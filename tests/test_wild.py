@@ -55,8 +55,8 @@ def motion(number: int, azimuth: float = 40.0, **fields: object) -> Motion:
 
 MOTIONS = [motion(n) for n in range(4)]
 VIDEOS = [
-    SeenVideo("walk", "", (SeenPerson(times(0, 100), True),), (Span(1.0, 40, 20.0),)),
-    SeenVideo("jump", "no_person", (SeenPerson(times(0, 10), True),), ()),
+    SeenVideo("walk", "", (SeenPerson(times(0, 100), True, (Span(1.0, 40, 20.0),)),)),
+    SeenVideo("jump", "no_person", (SeenPerson(times(0, 10), True),)),
 ]
 
 
@@ -79,11 +79,19 @@ def checkpoint() -> Checkpoint:
     return Checkpoint(network, statistics, HUMANML3D, "t", True)
 
 
+def test_one_persons_motions_do_not_label_anothers_frames() -> None:
+    span = (Span(0.0, 40, 20.0),)
+    one = SeenPerson(times(0, 40), True, span)
+    two = SeenPerson(times(0, 40), True)
+    found = count_person_frames(SeenVideo("a", "", (one, two)))
+    assert (found.seen, found.chosen, found.labelled) == (80, 80, 40)
+
+
 def test_person_frames_count_whoever_was_seen_and_what_lies_in_a_motion() -> None:
     other = SeenPerson(times(0, 30), False)
-    kept = SeenPerson(np.concatenate([times(0, 20), times(2, 60)]), True)
     spans = (Span(0.5, 10, 20.0), Span(3.0, 40, 20.0))
-    found = count_person_frames(SeenVideo("a", "", (other, kept), spans))
+    kept = SeenPerson(np.concatenate([times(0, 20), times(2, 60)]), True, spans)
+    found = count_person_frames(SeenVideo("a", "", (other, kept)))
     # Frames 10..19 of the first second; 3.0 s to 4.95 s of the second stretch, which ends there.
     assert found == PersonFrames(seen=110, chosen=80, labelled=10 + 40)
     assert found.coverage == pytest.approx(50 / 110)
@@ -92,14 +100,14 @@ def test_person_frames_count_whoever_was_seen_and_what_lies_in_a_motion() -> Non
 
 def test_frames_at_another_rate_are_counted_as_they_were_seen() -> None:
     """25 fps under a motion at 20 fps of the same two seconds."""
-    person = SeenPerson(times(0, 50, 25.0), True)
-    found = count_person_frames(SeenVideo("a", "", (person,), (Span(0.0, 40, 20.0),)))
+    person = SeenPerson(times(0, 50, 25.0), True, (Span(0.0, 40, 20.0),))
+    found = count_person_frames(SeenVideo("a", "", (person,)))
     assert found == PersonFrames(50, 50, 50)
-    nobody = count_person_frames(SeenVideo("a", "no_person", (), ()))
+    nobody = count_person_frames(SeenVideo("a", "no_person", ()))
     assert (nobody, nobody.coverage, nobody.coverage_of_chosen) == (PersonFrames(), None, None)
     # Someone else in the picture does not become motion by being there at the time.
-    other = SeenPerson(times(0, 50, 25.0), False)
-    passed = count_person_frames(SeenVideo("a", "", (other,), (Span(0.0, 40, 20.0),)))
+    other = SeenPerson(times(0, 50, 25.0), False, (Span(0.0, 40, 20.0),))
+    passed = count_person_frames(SeenVideo("a", "", (other,)))
     assert passed.labelled == 0
 
 
@@ -263,7 +271,7 @@ def test_a_store_tells_who_was_seen_in_every_video(folder: Path) -> None:
         if video.reason:
             assert counted == PersonFrames()
             continue
-        (span,) = video.motions
+        ((span,),) = (person.motions for person in video.persons)
         assert (span.start_s, span.fps) == (0.4, 20.0)
         assert counted.seen == counted.chosen == len(video.persons[0].times)
         # The tracks hold 25 frames a second, the motion 20.

@@ -63,6 +63,62 @@ def test_quality_decides_how_much_a_label_counts_and_a_curator_goes_before_it(ru
     assert ours == pytest.approx(expected)
 
 
+SCORED = [
+    clip("sure", label_score=0.9, reprojection_m=0.2),
+    clip("doubtful", label_score=0.3, reprojection_m=0.0),
+    clip("worthless", label_score=0.0),
+    clip("unscored", reprojection_m=0.1),
+    clip("wrecked", label_score=float("nan"), reprojection_m=0.1),
+    clip("trusted", label_score=0.1, verdict="keep"),
+    clip("chosen", verdict="keep"),
+    clip("flat", has_3d=False),
+]
+
+
+@pytest.mark.parametrize(
+    ("rules", "wanted", "unscored"),
+    [
+        ({}, [0.9, 0.3, 0, 0.5, 0.5, 1, 1, 0], 2),
+        ({"min_score": 0.5}, [0.9, 0, 0, 0.5, 0.5, 1, 1, 0], 2),
+        ({"min_score": 0.5, "poor": "drop"}, [0.9, None, None, 0.5, 0.5, 1, 1, 0], 2),
+        ({"min_score": 0.3}, [0.9, 0.3, 0, 0.5, 0.5, 1, 1, 0], 2),
+        ({"only_2d": True}, [0] * 8, 0),
+    ],
+)
+def test_a_score_says_how_much_a_label_counts_and_the_error_where_there_is_none(
+    rules, wanted, unscored
+):
+    chosen = SelectionRules(quality="score", max_reprojection_m=0.1, **rules)
+    selection = select_wild(SCORED, chosen)
+    ours = {motion.motion_id: weight for motion, weight in selection.train}
+    names = [c.motion.motion_id for c in SCORED]
+    assert ours == pytest.approx(
+        {n: w for n, w in zip(names, wanted, strict=True) if w is not None}
+    )
+    assert selection.unscored == unscored
+    assert sum(selection.left_out.values()) == wanted.count(None)
+
+
+def test_scores_say_nothing_unless_they_are_asked():
+    for quality in ("weight", "filter", "none"):
+        rules = SelectionRules(quality=quality)
+        blind = [dataclasses.replace(c, label_score=None) for c in SCORED]
+        ours, theirs = select_wild(SCORED, rules), select_wild(blind, rules)
+        assert [w for _, w in ours.train] == [w for _, w in theirs.train]
+        assert ours.unscored == 0
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.5, float("nan")])
+def test_a_lowest_score_out_of_range_is_refused(score):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        SelectionRules(quality="score", min_score=score)
+
+
+def test_a_lowest_score_without_scores_is_refused():
+    with pytest.raises(ValueError, match="choose 'score'"):
+        SelectionRules(quality="weight", min_score=0.5)
+
+
 def test_whatever_is_left_out_is_counted_by_reason():
     clips = [
         clip("used", reprojection_m=0.01),

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.matching.plain_pickle import read_plain_pickle
 from models.matching.text_inputs import CaptionText
 from models.matching.tokens import MOST_TOKENS, OTHER, TAGS, framed, tag_place
 from models.matching.word_vectors import (
@@ -17,6 +16,7 @@ from models.matching.word_vectors import (
     read_glove,
     save_vocabulary,
 )
+from pipeline.plain_pickle import read_plain_pickle
 
 WORDS = ["unk", "sos", "eos", "a", "person", "walk", "slowly"]
 

@@ -25,8 +25,9 @@ def finetune(
     seed: int | None = None,
     precision: Literal["no", "bf16"] | None = None,
     validate_every: int | None = None,
-    quality: Literal["weight", "filter", "none"] = "weight",
+    quality: Literal["weight", "filter", "none", "score"] = "weight",
     max_reprojection: float | None = None,
+    min_score: float | None = None,
     poor: Literal["2d", "drop"] = "2d",
     only_2d: FlagCreatePairsOff[bool] = False,
     holdout: float | None = 0.25,
@@ -66,8 +67,10 @@ def finetune(
         precision: `bf16` for mixed precision; default: `no`, float32.
         validate_every: Steps between two validations, each kept as a checkpoint; default: 250.
         quality: What a label's reprojection error means: `weight` it down, `filter` beyond
-            --max-reprojection, or `none`. Curators' decisions go before it.
+            --max-reprojection, or `none`; `score` weighs a label by its calibrated score instead,
+            one without a score by its error. Curators' decisions go before it.
         max_reprojection: Metres at which a label counts half, or is poor; default: 0.1.
+        min_score: With `--quality score`: labels under this score, 0 to 1, are poor.
         poor: With `filter`: train poor clips in 2D alone, or drop them.
         only_2d: Use no 3D label at all.
         holdout: Share of each class's recordings that is held out; `None`: the stored splits.
@@ -97,6 +100,7 @@ def finetune(
         preset=preset,
         quality=quality,
         max_reprojection=max_reprojection,
+        min_score=min_score,
         poor=poor,
         only_2d=only_2d,
         holdout=holdout,

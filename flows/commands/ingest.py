@@ -25,8 +25,19 @@ def ingest(
     runner: Literal["local", "ray", "dask"] = "local",
     address: str | None = None,
     device: str = "auto",
+    preset: Literal["paper", "wild"] = "paper",
+    people: Literal["preset", "one", "all"] = "preset",
+    shots: Literal["preset", "on", "off"] = "preset",
+    camera: Literal["preset", "on", "off"] = "preset",
+    half_bodies: Literal["preset", "on", "off"] = "preset",
+    ensemble: Literal["preset", "none", "flip", "many"] = "preset",
+    refine: Literal["preset", "on", "off"] = "preset",
+    clean_up: Literal["preset", "on", "off"] = "preset",
+    score: Literal["preset", "on", "off"] = "preset",
     one_euro: bool = False,
     only_2d: bool = False,
+    fps: float | None = None,
+    classes: Path | None = None,
     settle: float = 0.0,
     shard_timeout: float | None = None,
     keep_downloads: bool = False,
@@ -36,7 +47,8 @@ def ingest(
 
     Args:
         videos: A file, a folder, a UCF101 tree, a CSV/Parquet list with a column `path`, or
-            s3://bucket/folder, gs://bucket/folder.
+            s3://bucket/folder, gs://bucket/folder; or a skeleton file (.pkl) as mmaction2's
+            ucf101_2d.pkl, whose 2D is taken as it is.
         dataset: Name of the data set the rows belong to.
         out: The store: a folder, s3://... or gs://...
         pose: 2D estimator: `packaged` needs no download, `mmpose` takes any mmpose model.
@@ -51,8 +63,20 @@ def ingest(
         address: A running cluster: Ray's auto, HOST:6379 or ray://HOST:10001, Dask's
             tcp://HOST:8786. Without one the run makes a cluster here and takes it down again.
         device: auto, cpu, cuda or cuda:N.
+        preset: `paper` labels as published; `wild` switches on what goes beyond it, as measured.
+            Each option below can be set alone.
+        people: Label `one` person a video (shot), the most prominent, or `all`.
+        shots: Cut at shot boundaries: nobody is followed over a cut.
+        camera: Take the camera's own motion out of the body's path and scale.
+        half_bodies: Label people without hips in the picture; what was not seen is marked.
+        ensemble: Lift several times and average: `flip` twice, `many` more often.
+        refine: Fit the lift to the joints that were seen, bones of constant length.
+        clean_up: Feet that stand stand still and on the ground; less jitter.
+        score: Judge each label: expected error, and a score from 0 to 1.
         one_euro: Smooth labels with the paper's One-Euro filter.
         only_2d: Lift nothing: the motions train the 2D paths alone, until they are relabelled.
+        fps: Frames a second of a skeleton file's clips, which it does not say. Default: 25.
+        classes: Names of a skeleton file's class numbers: one a line, or NUMBER NAME.
         settle: Leave files that were touched within this many seconds for the next run.
         shard_timeout: Seconds after which a shard is given up; default: by its files' sizes.
         keep_downloads: Keep copies of a bucket's videos after their rows are stored.
@@ -61,10 +85,19 @@ def ingest(
     from flows.options import IngestOptions, PoseOptions  # noqa: PLC0415
     from flows.run_ingest import run_ingest  # noqa: PLC0415
     from models.checkpoint_id import SHIPPED  # noqa: PLC0415
-    from models.lifting.label_config import LabelConfig  # noqa: PLC0415
+    from models.lifting.label_config import preset_config  # noqa: PLC0415
+    from pipeline.skeleton_files import UCF101_FPS  # noqa: PLC0415
 
     if only_2d and checkpoint is not None:
         raise ValueError("--only-2d lifts nothing: leave --checkpoint out")
+    label = preset_config(
+        preset,
+        {
+            "people": people, "shots": shots, "camera": camera, "half_bodies": half_bodies,
+            "ensemble": ensemble, "refine": refine, "clean_up": clean_up, "score": score,
+            "one_euro": one_euro, "only_2d": only_2d,
+        },
+    )  # fmt: skip
     options = IngestOptions(
         videos=videos,
         dataset=dataset,
@@ -73,11 +106,13 @@ def ingest(
         pose=PoseOptions(
             pose, pose_config, pose_checkpoint, detector_config, detector_checkpoint, device
         ),
-        label=LabelConfig(one_euro=one_euro, only_2d=only_2d),
+        label=label,
         shard_size=shard_size,
         workers=workers,
         runner=runner,
         address=address,
+        skeleton_fps=UCF101_FPS if fps is None else fps,
+        classes=classes,
         settle_s=settle,
         keep_downloads=keep_downloads,
         shard_timeout_s=shard_timeout,

@@ -15,6 +15,7 @@ def ls(
     reason: str | None = None,
     action: str | None = None,
     motions: bool = False,
+    min_score: float | None = None,
     runs: bool = False,
     json: bool = False,
 ) -> Outcome:
@@ -27,18 +28,20 @@ def ls(
         reason: Only this reason code, e.g. no_person.
         action: Only this action class, e.g. YoYo.
         motions: List motions instead of videos.
+        min_score: With --motions: only those whose label has at least this score, 0 to 1.
         runs: List evaluations that read the store, newest first (of `STORE@VERSION`: that version).
         json: Print one JSON object on stdout instead of text.
     """
     from flows.listing import list_runs, list_store  # noqa: PLC0415
 
     if runs:
-        if status or reason or action or motions:
+        if status or reason or action or motions or min_score is not None:
             raise ValueError("--runs goes with --dataset alone: leave the other filters out")
         return Outcome(*list_runs(store, dataset=dataset))
     data, lines = list_store(
-        store, dataset=dataset, status=status, reason=reason, action=action, motions=motions
-    )
+        store, dataset=dataset, status=status, reason=reason, action=action, motions=motions,
+        min_score=min_score,
+    )  # fmt: skip
     return Outcome(data, lines)
 
 

@@ -17,6 +17,8 @@ def train(
     config: Path | None = None,
     initial: Path | None = None,
     views: Literal["4", "1", "continuous"] | None = None,
+    noise: Literal["none", "base", "blazepose"] | None = None,
+    confidence: FlagCreatePairsOff[bool] = False,
     no_shared_encoder: FlagCreatePairsOff[bool] = False,
     fraction_3d: float | None = None,
     only_3d: FlagCreatePairsOff[bool] = False,
@@ -50,6 +52,10 @@ def train(
         config: config.json of a run or a checkpoint to train like, instead of a preset.
         initial: Checkpoint folder to start from; its sizes and statistics are kept.
         views: Cameras: the paper's four, front alone, or any azimuth; default: the preset's.
+        noise: How 2D is spoilt: not at all, by guessed jitter and gaps, or as the packaged
+            detector was measured to; default: the preset's.
+        confidence: Tell the network how sure the detector is of each joint; goes on from a
+            checkpoint without it too.
         no_shared_encoder: Each dimension has its own copy of the shared layers (an ablation).
         fraction_3d: Share of the motions that keep their 3D; the rest have only 2D (an ablation).
         only_3d: Train 3D to 3D alone in Stage I, on the motions that have 3D (an ablation).
@@ -81,6 +87,8 @@ def train(
         config=config,
         initial=initial,
         views=views,
+        noise=noise,
+        confidence=confidence,
         no_shared_encoder=no_shared_encoder,
         only_3d=only_3d,
         fraction_3d=fraction_3d,

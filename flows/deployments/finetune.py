@@ -35,8 +35,9 @@ def finetune(
     preset: Literal["base", "paper"] = "base",
     steps: Steps | None = None,
     wild_ratio: Share = 0.5,
-    quality: Literal["weight", "filter", "none"] = "weight",
+    quality: Literal["weight", "filter", "none", "score"] = "weight",
     max_reprojection: Positive | None = None,
+    min_score: Share | None = None,
     only_2d: bool = False,
     holdout: Share | None = 0.25,
     tolerance: Share = 0.02,
@@ -60,8 +61,10 @@ def finetune(
         preset: Training as the checkpoint's own, or the paper's.
         steps: Training steps; none: the preset's.
         wild_ratio: Share of a batch that is in-the-wild.
-        quality: Weigh labels by their quality, filter them, or neither.
+        quality: Weigh labels by their reprojection error or by their score, filter them, or
+            neither.
         max_reprojection: Metres; with the quality `filter`, labels worse than this are left out.
+        min_score: With the quality `score`, labels under it are trained on in 2D alone.
         only_2d: Train the 2D paths alone, without pseudo labels.
         holdout: Share of recordings to hold out for the evaluation; none: the stored splits.
         tolerance: By what share the figures on motion capture may get worse.
@@ -78,6 +81,7 @@ def finetune(
         preset=preset,
         quality=quality,
         max_reprojection=max_reprojection,
+        min_score=min_score,
         only_2d=only_2d,
         holdout=holdout,
         wild_datasets=(dataset,),

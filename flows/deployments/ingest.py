@@ -14,7 +14,7 @@ from flows.deployments.ending import DAY_S, Done, attempt, completed, ended, ski
 from flows.options import IngestOptions, PoseOptions
 from flows.run_ingest import run_ingest
 from models.checkpoint_id import SHIPPED
-from models.lifting.label_config import LabelConfig
+from models.lifting.label_config import preset_config
 from pipeline.video import NoVideos
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -32,6 +32,7 @@ def ingest(
     pose_config: str | None = None,
     pose_checkpoint: Path | None = None,
     checkpoint: Path = SHIPPED,
+    preset: Literal["paper", "wild"] = "paper",
     only_2d: bool = False,
     shard_size: AtLeastOne | None = None,
     workers: AtLeastOne = 1,
@@ -49,6 +50,7 @@ def ingest(
         pose_config: mmpose config, by name or path.
         pose_checkpoint: mmpose weights.
         checkpoint: CrossDiff checkpoint folder.
+        preset: As published, or with what goes beyond it.
         only_2d: Store 2D alone, no pseudo label.
         shard_size: Clips per commit; none: 8, or by measured times on a cluster.
         workers: Processes that work at the same time.
@@ -64,7 +66,7 @@ def ingest(
             out=out,
             checkpoint=checkpoint,
             pose=PoseOptions(backend=pose, config=pose_config, checkpoint=pose_checkpoint),
-            label=LabelConfig(only_2d=only_2d),
+            label=preset_config(preset, {"only_2d": only_2d}),
             shard_size=shard_size,
             workers=workers,
             runner=runner,

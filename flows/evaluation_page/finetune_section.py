@@ -166,6 +166,7 @@ def _data(begun: Mapping[str, Any]) -> Section:
     rows = [
         ("trained on, with a 3D label", len(weighed)),
         ("trained on, 2D alone", len(set(begun["train"]).difference(weighed))),
+        ("counted by reprojection, for want of a score", begun.get("unscored", 0)),
         ("held out", len(begun["held_out"])),
         *((f"left out: {reason}", count) for reason, count in begun["left_out"].items()),
     ]

@@ -7,6 +7,13 @@ import torch
 from torch import Tensor
 
 from models.batches.batch import Batch
+from models.batches.detector_faults import (
+    confidences,
+    in_picture,
+    measured_offsets,
+    not_covered,
+    swapped,
+)
 from models.batches.detector_noise import DetectorNoise, jitter, other_proportions, seen_joints
 from models.batches.pose_mix import PoseMix, mix_motions
 from models.batches.projection import feature_mask, project, rotation_y, view_features
@@ -184,9 +191,12 @@ def make_batch(
     view = project(crop.joints, azimuth, elevation)
     hit = torch.rand(batch, generator=g, device=device) < noise.share
     body = other_proportions(crop.joints, hit * noise.proportions, skeleton, g)
-    spoilt = jitter(project(body, azimuth, elevation), hit, noise, g)
+    spoilt, exact = jitter(project(body, azimuth, elevation), hit, noise, g)
     lost = hit & (torch.rand(batch, generator=g, device=device) < noise.drop_share)
     seen = seen_joints(lost, window + 1, skeleton, g, noise.flicker_share)
+    spoilt, seen = _with_faults(spoilt, seen, hit, noise, skeleton, g)
+    error = (_about_root(spoilt) - _about_root(exact)).norm(dim=-1)
+    sure = confidences(error, seen, hit, noise, g)
     keep = (~crop.pad)[..., None]
     return Batch(
         x3=crop.x3 * keep,
@@ -195,7 +205,33 @@ def make_batch(
         mask2=feature_mask(seen, skeleton),
         pad=crop.pad,
         text=text,
+        confidence=sure[:, :-1],
     )
+
+
+def _about_root(view: Tensor) -> Tensor:
+    return view - view[:, :, :1]
+
+
+def _with_faults(
+    view: Tensor,
+    seen: Tensor,
+    hit: Tensor,
+    noise: DetectorNoise,
+    skeleton: Skeleton,
+    g: torch.Generator | None,
+) -> tuple[Tensor, Tensor]:
+    """The faults that were asked for, on views (B, T, J, 2) and what is seen of them (B, T, J)."""
+    if noise.moves:
+        view = view + measured_offsets(view, hit, noise, skeleton, g)
+        if noise.swap_share:
+            view = swapped(view, hit, noise, skeleton, g)
+        view = view - view[:, :1, :1]
+    if noise.frame_share:
+        seen = seen & in_picture(view, hit, noise.frame_share, g)
+    if noise.burst_share:
+        seen = seen & not_covered(seen, hit, noise.burst_share, g)
+    return view, seen
 
 
 def _cameras(

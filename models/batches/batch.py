@@ -44,10 +44,13 @@ class Batch:
     """(B, text_dim)"""
     knowledge: Knowledge | None = None
     """None: motion capture, where everything is known."""
+    confidence: Tensor | None = None
+    """(B, T, J) in [0, 1] of the joints of `input2`, 0 where not seen; None: nobody asked."""
 
     def join(self, other: "Batch") -> "Batch":
         """Both one after the other."""
         certain = self.knowledge is None and other.knowledge is None
+        told = [b.confidence for b in (self, other) if b.confidence is not None]
         return Batch(
             x3=torch.cat([self.x3, other.x3]),
             x2=torch.cat([self.x2, other.x2]),
@@ -56,6 +59,7 @@ class Batch:
             pad=torch.cat([self.pad, other.pad]),
             text=torch.cat([self.text, other.text]),
             knowledge=None if certain else self.known().join(other.known()),
+            confidence=torch.cat(told) if len(told) == 2 else None,
         )
 
     def known(self) -> Knowledge:

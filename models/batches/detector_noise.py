@@ -18,7 +18,7 @@ class DetectorNoise:
     share: float = 0.0
     """Share of samples that are spoilt at all."""
     jitter_m: float = 0.02
-    """Largest per-sample standard deviation of joint noise, metres."""
+    """Largest per-sample standard deviation of joint noise, in the view's scale: 0.02 are 37 mm."""
     white_share: float = 0.0
     """Share of spoilt samples whose joint noise is new in every frame; the others' is smooth over
     about 0.2 s."""
@@ -30,6 +30,56 @@ class DetectorNoise:
     """Share of spoilt samples that also lose joints (a limb, the legs, or scattered spans)."""
     flicker_share: float = 0.0
     """Share of spoilt samples that lose single joints in single frames instead."""
+    constant_m: tuple[float, ...] = ()
+    """Standard deviation of each joint's offset that stays over a crop, metres; () for none."""
+    moving_m: tuple[float, ...] = ()
+    """The same of each joint's smooth movement about it."""
+    moving_frames: int = 7
+    """Frames over which that movement is averaged."""
+    level_spread: float = 0.0
+    """Standard deviation of the log of a sample's factor on both."""
+    failure_share: float = 0.0
+    """Share of spoilt samples in which a limb is somewhere else for up to 1.2 s."""
+    failure_m: float = 0.0
+    """Standard deviation of where, metres."""
+    swap_share: float = 0.0
+    """Share of spoilt samples in which left and right limbs are exchanged for up to a second."""
+    drift_m: float = 0.0
+    """Standard deviation of a slow movement of the whole picture, metres."""
+    frame_share: float = 0.0
+    """Share of spoilt samples of which a part is out of the picture."""
+    burst_share: float = 0.0
+    """Share of spoilt samples in which all but the root is covered for up to 0.6 s."""
+    confidence_at_1m: float = 0.0
+    """Logit of the confidence of a joint that is a metre off."""
+    confidence_slope: float = 0.0
+    """By how much it grows with the log of the error; negative."""
+    confidence_spread: float = 0.0
+    """Standard deviation about that line. With slope and spread 0, confidences are 0 and 1."""
+
+    def __post_init__(self) -> None:
+        for name in ("constant_m", "moving_m"):  # a file gives lists
+            object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+        wrong = [
+            n for n in vars(self) if n.endswith("share") and not 0.0 <= getattr(self, n) <= 1.0
+        ]
+        if wrong:
+            raise ValueError(f"detector noise: {', '.join(wrong)} must lie in 0..1")
+        if self.moving_frames < 1:
+            raise ValueError(
+                f"detector noise: moving_frames {self.moving_frames} must be 1 or more"
+            )
+
+    @property
+    def moves(self) -> bool:
+        """Whether joints are moved in other ways than by jitter and scale."""
+        sizes = (self.failure_share, self.swap_share, self.drift_m)
+        return bool(self.constant_m or self.moving_m or any(sizes))
+
+    @property
+    def tells(self) -> bool:
+        """Whether confidences say more than what was seen."""
+        return bool(self.confidence_slope or self.confidence_spread)
 
 
 SMOOTHING_FRAMES = 5
@@ -74,8 +124,14 @@ def other_proportions(
     return torch.einsum("jk,btkd->btjd", chain, bones)
 
 
-def jitter(view: Tensor, hit: Tensor, noise: DetectorNoise, g: torch.Generator | None) -> Tensor:
-    """Wrong body scale and joint noise on the samples in `hit` (B,) of views (B, T, J, 2)."""
+def jitter(
+    view: Tensor, hit: Tensor, noise: DetectorNoise, g: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Wrong body scale and joint noise on the samples in `hit` (B,) of views (B, T, J, 2).
+
+    Returns:
+        The view with both, and the view with the scale alone: their distance is the joints' error.
+    """
     batch, frames, joints = view.shape[:3]
     device = view.device
     sigma = torch.rand(batch, generator=g, device=device) * noise.jitter_m * hit
@@ -86,8 +142,9 @@ def jitter(view: Tensor, hit: Tensor, noise: DetectorNoise, g: torch.Generator |
     smooth = torch.nn.functional.avg_pool1d(draw, SMOOTHING_FRAMES, 1) * math.sqrt(SMOOTHING_FRAMES)
     moved = torch.where(white[:, None, None], draw[..., :frames], smooth)
     moved = moved.transpose(1, 2).reshape(batch, frames, joints, 2)
-    spoilt = view * scale[:, None, None, None] + moved * sigma[:, None, None, None]
-    return spoilt - spoilt[:, :1, :1]
+    scaled = view * scale[:, None, None, None]
+    spoilt = scaled + moved * sigma[:, None, None, None]
+    return spoilt - spoilt[:, :1, :1], scaled
 
 
 @lru_cache(maxsize=8)

@@ -101,3 +101,12 @@ def feature_mask(seen: Tensor, skeleton: Skeleton) -> Tensor:
         both[..., feet],
     ]
     return torch.cat(parts, dim=-1)
+
+
+def seen_of_mask(mask: Tensor, joints: int) -> Tensor:
+    """(B, T, J) which joints each row of a `feature_mask` (B, T, D2) was made of.
+
+    A place is told from the root: where no place is known, the root was not seen either.
+    """
+    places = mask[..., 2 : 2 + 2 * (joints - 1) : 2]
+    return torch.cat([places.any(-1, keepdim=True), places], dim=-1)

@@ -82,4 +82,5 @@ def wild_crops(
     mask2 = feature_mask(seen, skeleton) & ~pad[..., None]
     x3 = torch.where(mask3, bank.motions.features3[pick, row], 0.0)
     x2 = torch.where(mask2, view_features(view, skeleton), 0.0)
-    return Batch(x3, x2, x2, mask2, pad, text, Knowledge(mask3, mask2, weight))
+    sure = seen[:, :-1].to(x2.dtype)
+    return Batch(x3, x2, x2, mask2, pad, text, Knowledge(mask3, mask2, weight), sure)

@@ -15,7 +15,7 @@ import numpy as np
 from models.data.motion import Motion
 
 Verdict = Literal["keep", "drop", "needs-work", ""]
-Quality = Literal["weight", "filter", "none"]
+Quality = Literal["weight", "filter", "none", "score"]
 PoorLabels = Literal["2d", "drop"]
 
 SHORTEST_FRAMES = 40
@@ -35,6 +35,8 @@ class WildClip:
     """Clips cut from one recording stay together: one side of training and held out."""
     reprojection_m: float | None = None
     """Mean distance of the projected label from what was seen, metres; None: not measured."""
+    label_score: float | None = None
+    """Calibrated trust in the label, 0..1 (`models.lifting.label_score`); None: it has none."""
     confidence: float | None = None
     """Mean confidence of the detector, 0..1."""
     mask_share: float | None = None
@@ -56,10 +58,14 @@ class SelectionRules:
     quality: Quality = "weight"
     """How a measured reprojection error e bears on a label: `weight` counts it 1 / (1 + (e/e0)^2),
     e0 = `max_reprojection_m`; `filter` takes it wholly up to e0 and as `poor` says beyond;
-    `none` takes every label wholly. A label nobody measured is poor, and weighs nothing."""
+    `none` takes every label wholly. A label nobody measured is poor, and weighs nothing.
+    `score` counts a label by its calibrated score; one without a score as `weight` does."""
     max_reprojection_m: float = MAX_REPROJECTION_M
+    min_score: float | None = None
+    """Of `score`: a label with a lower one is poor; None: none is."""
     poor: PoorLabels = "2d"
-    """`filter` makes 2D alone of a clip with a poor label, or leaves the clip out of training."""
+    """`filter`, and `score` with `min_score`, make 2D alone of a clip with a poor label, or leave
+    the clip out of training."""
     holdout: float | None = None
     """Share of an action's recordings that are held out; None: as the stored splits say."""
     only_2d: bool = False
@@ -70,6 +76,12 @@ class SelectionRules:
             raise ValueError(
                 f"the largest reprojection error is {self.max_reprojection_m} m: give metres above "
                 "0"
+            )
+        if self.min_score is not None and not 0.0 <= self.min_score <= 1.0:
+            raise ValueError(f"the lowest score is {self.min_score}: give one from 0 to 1")
+        if self.min_score is not None and self.quality != "score":
+            raise ValueError(
+                f"a lowest score does not go with the quality '{self.quality}': choose 'score'"
             )
         if self.holdout is not None and not 0.0 < self.holdout < 1.0:
             raise ValueError(f"the held-out share is {self.holdout}: give one between 0 and 1")
@@ -85,6 +97,9 @@ class WildSelection:
     """By motion id. Whatever their label is worth: they stand for what videos are like."""
     left_out: Mapping[str, int]
     """How many clips are in neither, by reason."""
+    unscored: int = 0
+    """Training labels that were to count by their score, have none, and count by their
+    reprojection error."""
 
 
 OTHER_ACTION = "of another action"
@@ -120,7 +135,9 @@ def select_wild(clips: Sequence[WildClip], rules: SelectionRules) -> WildSelecti
             train.append((_as_curated(clip, "train"), weight))
     kept = [_as_curated(clip, "test") for clip in usable if clip.recording in held]
     kept.sort(key=lambda motion: motion.motion_id)
-    return WildSelection(tuple(train), tuple(kept), dict(left))
+    trained = {motion.motion_id for motion, _ in train}
+    unscored = sum(lacks_score(c, rules) and c.motion.motion_id in trained for c in usable)
+    return WildSelection(tuple(train), tuple(kept), dict(left), unscored)
 
 
 def label_weight(clip: WildClip, rules: SelectionRules) -> float | None:
@@ -130,12 +147,24 @@ def label_weight(clip: WildClip, rules: SelectionRules) -> float | None:
     if clip.verdict == "keep" or rules.quality == "none":
         return 1.0
     error = math.inf if clip.reprojection_m is None else clip.reprojection_m
-    if rules.quality == "weight":
+    score = clip.label_score
+    if rules.quality == "score" and score is not None and not lacks_score(clip, rules):
+        weight, poor = score, rules.min_score is not None and score < rules.min_score
+    elif rules.quality == "filter":
+        weight, poor = 1.0, not error <= rules.max_reprojection_m  # nan too
+    else:
         share = error / rules.max_reprojection_m
-        return 1.0 / (1.0 + share * share) if math.isfinite(share) else 0.0
-    if error <= rules.max_reprojection_m:
-        return 1.0
+        weight, poor = 1.0 / (1.0 + share * share) if math.isfinite(share) else 0.0, False
+    if not poor:
+        return weight
     return None if rules.poor == "drop" else 0.0
+
+
+def lacks_score(clip: WildClip, rules: SelectionRules) -> bool:
+    """Whether a 3D label counts by its reprojection error, for want of the score that is asked."""
+    decided = rules.only_2d or not clip.motion.has_3d or clip.verdict == "keep"
+    known = clip.label_score is not None and math.isfinite(clip.label_score)
+    return rules.quality == "score" and not decided and not known
 
 
 def held_out_recordings(clips: Sequence[WildClip], share: float | None) -> frozenset[str]:

@@ -97,6 +97,7 @@ def _losses(
             t,
             batch.text,
             hidden,
+            batch.confidence if checkpoint.network.config.confidence_input else None,
         )
         for path, predicted in outputs.items():
             target, mask = (x3, known.mask3) if path.endswith("3d") else (x2, known.mask2)

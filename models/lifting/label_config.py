@@ -4,17 +4,28 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
+from pipeline.camera.settings import CameraSettings
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.joint_mapping import CONFIDENCE_THRESHOLD
+from pipeline.physical.settings import CleanUpSettings
+from pipeline.shots import ShotSettings
 
 People = Literal["one", "all"]
 Ensemble = Literal["none", "flip", "many"]
 Preset = Literal["paper", "wild"]
+Switch = Literal["preset", "on", "off"]
+"""An option as a user gives it: `preset` leaves it to the preset."""
 ADDED_LATER = (
     "only_2d", "people", "shots", "camera", "half_bodies", "ensemble", "refine", "clean_up",
     "score",
 )  # fmt: skip
 """Options that recipes made before them do not name: off, they are not named now either."""
+
+NOT_OPTIONS = ("skeleton_fps", "camera_settings", "shot_settings", "refine_settings",
+               "clean_up_settings")  # fmt: skip
+"""What a recipe also names: of the files it began with, and the constants behind an option."""
+OF_3D = ("one_euro", "ensemble", "refine", "clean_up", "score")
+"""Options that change how a view becomes 3D; all others are about the view itself."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +62,33 @@ class LabelConfig:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        if self.only_2d and self.one_euro:
-            raise ValueError(
-                "--one-euro smooths 3D labels, and --only-2d makes none: leave one out"
-            )
+        plain = {f.name: f.default for f in fields(self)}
+        of_3d = [name for name in OF_3D if getattr(self, name) != plain[name]]
+        if self.only_2d and of_3d:
+            named = ", ".join(f"--{name.replace('_', '-')}" for name in of_3d)
+            raise ValueError(f"--only-2d makes no 3D label, which {named} is for: leave one out")
 
     def settings(self) -> dict[str, Any]:
         """What a recipe says of it; options beyond the published method only when on."""
         told = asdict(self)
         plain = asdict(LabelConfig())
-        return {n: v for n, v in told.items() if n not in ADDED_LATER or v != plain[n]}
+        named = {n: v for n, v in told.items() if n not in ADDED_LATER or v != plain[n]}
+        return named | self._constants()
+
+    def _constants(self) -> dict[str, Any]:
+        """What the options that are on go by: another version's labels may not mix with these."""
+        told: dict[str, Any] = {}
+        if self.camera:
+            told["camera_settings"] = CameraSettings().settings()
+        if self.shots:
+            told["shot_settings"] = asdict(ShotSettings())
+        if self.refine:
+            from pipeline.refine import RefineSettings  # noqa: PLC0415 - brings scipy
+
+            told["refine_settings"] = asdict(RefineSettings())
+        if self.clean_up:
+            told["clean_up_settings"] = asdict(CleanUpSettings())
+        return told
 
 
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
@@ -84,10 +112,22 @@ def preset_config(preset: Preset, changes: Mapping[str, Any]) -> LabelConfig:
 
     Args:
         preset: `paper` is the published method.
-        changes: Fields of `LabelConfig`; None keeps the preset's value.
+        changes: Fields of `LabelConfig`, switches as `on`, `off` or `preset`; None and `preset`
+            keep the preset's value.
+
+    Raises:
+        ValueError: Options that contradict each other.
     """
-    given = {name: value for name, value in changes.items() if value is not None}
-    return replace(LabelConfig(), **{**PRESETS[preset], **given})
+    switched = {"on": True, "off": False}
+    given = {
+        name: switched.get(value, value) if isinstance(value, str) else value
+        for name, value in changes.items()
+        if value not in (None, "preset")
+    }
+    of_preset = dict(PRESETS[preset])
+    if given.get("only_2d"):
+        of_preset = {name: value for name, value in of_preset.items() if name not in OF_3D}
+    return replace(LabelConfig(), **{**of_preset, **given})
 
 
 def config_of(settings: Mapping[str, Any]) -> LabelConfig:
@@ -96,6 +136,7 @@ def config_of(settings: Mapping[str, Any]) -> LabelConfig:
     Raises:
         ValueError: It names a setting that this version does not know.
     """
+    settings = {name: value for name, value in settings.items() if name not in NOT_OPTIONS}
     unknown = set(settings) - {f.name for f in fields(LabelConfig)}
     if unknown:
         raise ValueError(
@@ -107,12 +148,20 @@ def config_of(settings: Mapping[str, Any]) -> LabelConfig:
     return LabelConfig(**values)
 
 
-def relabelled_settings(settings: Mapping[str, Any], *, one_euro: bool) -> dict[str, Any]:
+def relabelled_settings(
+    settings: Mapping[str, Any], *, one_euro: bool, preset: Preset | None = None
+) -> dict[str, Any]:
     """The settings in a recipe after its motions were labelled anew, as an ingest would name them.
 
     Args:
         settings: As the recipe had them.
         one_euro: Whether the new labels were smoothed.
+        preset: How views became 3D; None: as before.
     """
-    kept = {name: value for name, value in settings.items() if name != "only_2d"}
-    return {**kept, "one_euro": one_euro}
+    asked = replace(config_of(settings), only_2d=False, one_euro=one_euro)
+    if preset is not None:
+        plain = {f.name: f.default for f in fields(LabelConfig)}
+        changed = {name: PRESETS[preset].get(name, plain[name]) for name in OF_3D}
+        asked = replace(asked, **{**changed, "one_euro": one_euro})
+    of_files = {name: value for name, value in settings.items() if name == "skeleton_fps"}
+    return {**asked.settings(), **of_files}

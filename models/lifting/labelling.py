@@ -3,7 +3,7 @@
 Without a checkpoint the motions end where the lift would begin: 2D is all that is known of them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +11,28 @@ import numpy as np
 from models.checkpoint import Checkpoint
 from models.lifting.label_config import LabelConfig
 from models.lifting.observing import ObservedClip, Person, observe_clip
-from models.lifting.pseudo_label import label_view
+from models.lifting.pseudo_label import PseudoLabel, SeenView, ViewFacts, label_view
 from pipeline.arrays import Bool, Float32
-from pipeline.carriers import VideoInfo
+from pipeline.carriers import Pose2D, VideoInfo
 from pipeline.cleaning import CleanRun, clean_pose, spans
 from pipeline.cleaning_config import CleaningConfig
+from pipeline.feature_masks import feature_mask2d
+from pipeline.half_body import (
+    PlacedHips,
+    SeenBody,
+    Visible,
+    half_body_scale,
+    place_hips,
+    seen_body,
+    visible_part,
+)
 from pipeline.joint_mapping import MappedPose, map_joints
 from pipeline.pixels_to_view import ProjectedView, project_run
 from pipeline.pose.joint_sets import JOINT_SETS
 from pipeline.pose.protocol import PoseEstimator
 from pipeline.quality import LabelQuality, view_quality
 from pipeline.reasons import PipelineError, Reason
+from pipeline.skeletons import HUMANML3D
 from pipeline.stopwatch import Stopwatch
 from pipeline.video import ReadLimits
 
@@ -30,18 +41,12 @@ STAGES = ("decode", "pose", "normalise", "lift")
 
 @dataclass(frozen=True)
 class LabelledMotion:
-    """One motion of N frames with its pseudo-3D, which is None where only 2D was wanted."""
+    """One motion of N frames: what was seen, and the pseudo-3D made of it."""
 
     start_frame: int
     """In 20-fps frames since the person was first seen."""
     start_s: float
     """Time of frame 0 in the video."""
-    joints3d: Float32 | None
-    """(N, 22, 3) metres."""
-    features3d: Float32 | None
-    """(N-1, 263), not normalised."""
-    mask3d: Bool | None
-    """(N-1, 263) True where the feature rests on joints that were seen."""
     view: Float32
     """(N, 22, 2)"""
     features2d: Float32
@@ -52,11 +57,33 @@ class LabelledMotion:
     """(N, 22)"""
     confidence: Float32
     """(N, 22) the 2D estimator's; 0 where not seen."""
+    visible: Visible
+    """How much of the body was seen."""
     pixels: Float32
     """(N, 22, 2) cleaned joints in the picture, pixels as stored."""
     px_per_metre: float
-    windows: int
-    quality: LabelQuality
+    label: PseudoLabel | None
+    """None where only 2D was wanted."""
+
+    @property
+    def joints3d(self) -> Float32 | None:
+        """(N, 22, 3) metres."""
+        return self.label.joints3d if self.label else None
+
+    @property
+    def features3d(self) -> Float32 | None:
+        """(N-1, 263), not normalised."""
+        return self.label.features3d if self.label else None
+
+    @property
+    def mask3d(self) -> Bool | None:
+        """(N-1, 263) True where the feature rests on joints that were seen."""
+        return self.label.mask3d if self.label else None
+
+    @property
+    def quality(self) -> LabelQuality:
+        """Figures of the label, or of the view alone."""
+        return self.label.quality if self.label else view_quality(self.seen, self.confidence)
 
 
 @dataclass(frozen=True)
@@ -178,16 +205,27 @@ def _label_person(
     watch, track = Stopwatch(), each.person.track
     aspect = 1.0 if result.info is None else result.info.pixel_aspect
     names = JOINT_SETS[track.pose.joint_set].joints
-    pose = map_joints(track.pose, names, threshold=config.confidence_threshold, pixel_aspect=aspect)
+    steady = _without_camera(each.person)
+    limits = {"threshold": config.confidence_threshold, "pixel_aspect": aspect}
+    hips = place_hips(steady, names, **limits) if config.half_bodies else None
+    pose = map_joints(hips.pose if hips else steady, names, **limits)
     runs = clean_pose(pose, config.cleaning)
     if not runs:
         raise _no_run(pose, config.cleaning)
-    views = [project_run(run) for run in runs]
+    views = [_view_of(run, hips) for run in runs]
     result.seconds["normalise"] += watch.seconds
     watch = Stopwatch()
-    for run, view in zip(runs, views, strict=True):
-        each.motions.append(_lift_run(run, view, aspect, checkpoint, config))
+    for run, (view, body) in zip(runs, views, strict=True):
+        each.motions.append(_lift_run(run, view, body, each.person, aspect, checkpoint, config))
     result.seconds["lift"] += watch.seconds
+
+
+def _without_camera(person: Person) -> Pose2D:
+    """The person's joints as the camera of the shot's first frame would have seen them."""
+    pose = person.track.pose
+    if person.camera is None or not person.camera_used:
+        return pose
+    return replace(pose, joints=person.camera.to_first(pose.joints, pose.times))
 
 
 def _no_run(pose: MappedPose, config: CleaningConfig) -> PipelineError:
@@ -210,34 +248,59 @@ def _no_run(pose: MappedPose, config: CleaningConfig) -> PipelineError:
     )
 
 
+def _view_of(run: CleanRun, hips: PlacedHips | None) -> tuple[ProjectedView, SeenBody]:
+    """A run in the projected view, and what of it was really seen."""
+    if hips is None:
+        nothing = np.zeros_like(run.seen)
+        return project_run(run), SeenBody(run.seen, nothing, visible_part(run.seen))
+    body = seen_body(run, hips, HUMANML3D.fps)
+    scale = half_body_scale(run.joints, body.seen) if body.placed.any() else None
+    return project_run(run, scale), body
+
+
 def _lift_run(
     run: CleanRun,
     view: ProjectedView,
+    body: SeenBody,
+    person: Person,
     pixel_aspect: float,
     checkpoint: Checkpoint | None,
     config: LabelConfig,
 ) -> LabelledMotion:
     n = len(view.features)  # T positions give T - 1 rows, and as many lifted positions
-    seen, confidence = view.seen[:n], run.confidence[:n]
-    label = None
-    if checkpoint is not None:
-        label = label_view(
-            view.features, view.mask, view.joints, view.seen, run.confidence, checkpoint,
-            smooth=config.one_euro,
-        )  # fmt: skip
+    width, height = person.track.pose.frame_size
+    what = SeenView(
+        joints=view.joints,
+        seen=body.seen,
+        anchored=body.anchored,
+        confidence=run.confidence,
+        features=view.features,
+        mask=view.mask,
+        facts=ViewFacts(
+            px_per_metre=view.px_per_metre,
+            picture=(width * pixel_aspect, float(height)),
+            camera_quality=person.camera.quality if person.camera else None,
+        ),
+    )
     return LabelledMotion(
         start_frame=run.start_frame,
         start_s=run.start_s,
-        joints3d=label.joints3d if label else None,
-        features3d=label.features3d if label else None,
-        mask3d=label.mask3d if label else None,
         view=view.joints[:n],
         features2d=view.features[: n - 1],
-        mask2d=view.mask[: n - 1],
-        seen=seen,
-        confidence=confidence,
-        pixels=(run.joints[:n] / [pixel_aspect, 1.0]).astype(np.float32),
+        mask2d=feature_mask2d(body.seen, HUMANML3D)[: n - 1],
+        seen=body.seen[:n],
+        confidence=np.where(body.seen, run.confidence, 0.0)[:n].astype(np.float32),
+        visible=body.visible,
+        pixels=_in_picture(run, n, person, pixel_aspect),
         px_per_metre=view.px_per_metre,
-        windows=label.windows if label else 0,
-        quality=label.quality if label else view_quality(seen, confidence),
+        label=None if checkpoint is None else label_view(what, checkpoint, config),
     )
+
+
+def _in_picture(run: CleanRun, frames: int, person: Person, pixel_aspect: float) -> Float32:
+    """(N, 22, 2) cleaned joints where they are in the picture, pixels as stored."""
+    stored = (run.joints[:frames] / [pixel_aspect, 1.0]).astype(np.float32)
+    if person.camera is None or not person.camera_used:
+        return stored
+    times = run.start_s + np.arange(frames) / HUMANML3D.fps
+    return person.camera.to_picture(stored, times)

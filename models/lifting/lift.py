@@ -12,6 +12,10 @@ from pipeline.representation3d import recover_joints
 
 WINDOW_OVERLAP = 48
 """Frames that neighbouring windows of a long clip share and blend over."""
+WINDOWS_TOGETHER = 64
+"""Most windows of several clips that go through the network at once: what bounds the memory."""
+WINDOWS_AT_ONCE = 16
+"""Windows in one pass of the network: two minutes of motion; ten would take 400 MiB at once."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +75,42 @@ def _reanchored(features: Float32, root: Float32, start: int, stop: int) -> Floa
     return rows
 
 
+def _sureness(mask: Bool, confidence: Float32 | None, joints: int) -> Float32:
+    """(T, J) what a network with `confidence_input` is told: 0 where a joint was not seen.
+
+    A row's mask tells of every joint but the root whether it was seen: its place is known. The root
+    was, where any place is, as places are told from it.
+    """
+    places = mask[:, ROOT_FIELDS : ROOT_FIELDS + 2 * (joints - 1) : 2]
+    seen: Bool = np.concatenate([places.any(axis=1, keepdims=True), places], axis=1)
+    if confidence is None:
+        return seen.astype(np.float32)
+    return np.where(seen, confidence.clip(0.0, 1.0), 0.0).astype(np.float32)
+
+
 @torch.inference_mode()
-def lift(checkpoint: Checkpoint, features: Float32, mask: Bool | None = None) -> LiftedMotion:
+def lift(
+    checkpoint: Checkpoint,
+    features: Float32,
+    mask: Bool | None = None,
+    confidence: Float32 | None = None,
+) -> LiftedMotion:
     """Lift one clip.
 
     Args:
         checkpoint: Trained network with its statistics.
         features: (T, D2) of one projected view, not normalised.
         mask: (T, D2) True where an entry was seen; unseen entries enter as zero. None: all seen.
+        confidence: (T, J) of the joints at each row's own frame, as the detector gave it. Only a
+            network with `confidence_input` is told; None then tells it the mask, as 0 and 1.
 
     Returns:
         The label. Windows are blended in feature space, where rows are relative to the body, so
         no seam in position or heading can arise.
 
     Raises:
-        ValueError: Wrong width, or values that are not finite where the mask is True.
+        ValueError: Wrong width, or values that are not finite where the mask is True; confidences
+            of another shape or not finite.
     """
     d2 = checkpoint.skeleton.dim2
     if features.ndim != 2 or features.shape[1] != d2 or len(features) == 0:
@@ -93,40 +118,118 @@ def lift(checkpoint: Checkpoint, features: Float32, mask: Bool | None = None) ->
     seen = np.ones(features.shape, dtype=np.bool_) if mask is None else mask
     if not np.isfinite(features[seen]).all():
         raise ValueError("2D features hold values that are not finite")
+    joints = checkpoint.skeleton.n_joints
+    wanted = (len(features), joints)
+    if confidence is not None and (confidence.shape != wanted or not np.isfinite(confidence).all()):
+        raise ValueError(f"confidence must be {wanted} and finite, got {confidence.shape}")
     clean = np.where(seen, features, 0.0).astype(np.float32)
-    lifted, windows = _lift_windows(checkpoint, clean, seen)
+    takes = checkpoint.network.config.confidence_input
+    sure = _sureness(seen, confidence, joints) if takes else None
+    lifted, windows = _lift_windows(checkpoint, clean, seen, sure)
     return LiftedMotion(lifted, recover_joints(lifted, checkpoint.skeleton), windows)
 
 
-def _lift_windows(checkpoint: Checkpoint, clean: Float32, seen: Bool) -> tuple[Float32, int]:
+def _lift_windows(
+    checkpoint: Checkpoint, clean: Float32, seen: Bool, sure: Float32 | None
+) -> tuple[Float32, int]:
     """(T, D3) lifted features, and how many windows they were blended from."""
-    frames = len(clean)
+    told = None if sure is None else sure[None]
+    lifted, windows = _lift_stack(checkpoint, clean[None], seen[None], told)
+    return lifted[0], windows
+
+
+@torch.inference_mode()
+def lift_together(
+    checkpoint: Checkpoint, features: Float32, masks: Bool, confidence: Float32 | None = None
+) -> tuple[Float32, int]:
+    """Lift several clips of one length, in one pass where they are short enough.
+
+    Args:
+        checkpoint: Trained network with its statistics.
+        features: (M, T, D2), each as `lift` takes it.
+        masks: (M, T, D2).
+        confidence: (M, T, J), as `lift` takes it.
+
+    Returns:
+        (M, T, D3) lifted features, not normalised, and the number of windows of all.
+
+    Raises:
+        ValueError: As `lift`.
+    """
+    if not np.isfinite(features[masks]).all():
+        raise ValueError("2D features hold values that are not finite")
+    clean = np.where(masks, features, 0.0).astype(np.float32)
+    joints = checkpoint.skeleton.n_joints
+    sure = None
+    if checkpoint.network.config.confidence_input:
+        told = [None] * len(masks) if confidence is None else list(confidence)
+        pairs = zip(masks, told, strict=True)
+        sure = np.stack([_sureness(mask, each, joints) for mask, each in pairs])
+    windows = len(window_starts(clean.shape[1], checkpoint.network.config.max_frames))
+    size = max(1, WINDOWS_TOGETHER // windows)
+    parts = [slice(i, i + size) for i in range(0, len(clean), size)]
+    lifted = [
+        _lift_stack(checkpoint, clean[p], masks[p], None if sure is None else sure[p])[0]
+        for p in parts
+    ]
+    return np.concatenate(lifted), windows * len(clean)
+
+
+def _lift_stack(
+    checkpoint: Checkpoint, clean: Float32, seen: Bool, sure: Float32 | None
+) -> tuple[Float32, int]:
+    """(M, T, D3) of M clips of one length, and how many windows each was blended from."""
+    clips, frames = clean.shape[:2]
     length = min(frames, checkpoint.network.config.max_frames)
     starts = window_starts(frames, length)
-    root = _root_path(clean, seen)
-    rows = np.stack([_reanchored(clean, root, s, s + length) for s in starts])
-    out = _run(checkpoint, rows, np.stack([seen[s : s + length] for s in starts]))
-    total = np.zeros((frames, out.shape[-1]), np.float32)
+    cut = [(i, s) for i in range(clips) for s in starts]
+    roots = [_root_path(c, k) for c, k in zip(clean, seen, strict=True)]
+    rows = np.stack([_reanchored(clean[i], roots[i], s, s + length) for i, s in cut])
+    masks = np.stack([seen[i, s : s + length] for i, s in cut])
+    told = None if sure is None else np.stack([sure[i, s : s + length] for i, s in cut])
+    out = _run(checkpoint, rows, masks, told)
+    total = np.zeros((clips, frames, out.shape[-1]), np.float32)
     weight = np.zeros((frames, 1), np.float32)
-    for start, part in zip(starts, out, strict=True):
+    for (i, start), part in zip(cut, out, strict=True):
         w = blend_weights(start, length, frames)[:, None]
-        total[start : start + length] += w * part
-        weight[start : start + length] += w
+        total[i, start : start + length] += w * part
+        if i == 0:
+            weight[start : start + length] += w
     return total / weight, len(starts)
 
 
-def _run(checkpoint: Checkpoint, rows: Float32, masks: Bool) -> Float32:
-    """(N, T, D2) windows -> (N, T, D3), through the network's own normalisation."""
+def _run(
+    checkpoint: Checkpoint, rows: Float32, masks: Bool, sure: Float32 | None = None
+) -> Float32:
+    """(N, T, D2) windows -> (N, T, D3), a few at a time: memory does not grow with their number."""
+    parts = []
+    for first in range(0, len(rows), WINDOWS_AT_ONCE):
+        some = slice(first, first + WINDOWS_AT_ONCE)
+        told = None if sure is None else sure[some]
+        parts.append(_run_together(checkpoint, rows[some], masks[some], told))
+    return np.concatenate(parts)
+
+
+def _run_together(
+    checkpoint: Checkpoint, rows: Float32, masks: Bool, sure: Float32 | None
+) -> Float32:
+    """(N, T, D2) windows -> (N, T, D3), through the network's own normalisation.
+
+    `sure` (N, T, J) goes to a network with `confidence_input`.
+    """
     s, config = checkpoint.statistics, checkpoint.network.config
     device = checkpoint.network.embed_text.weight.device
     x = (rows - s.mean2) / s.std2 * masks
     frames = x.shape[1]
     if not checkpoint.masks_padding:
         # Trained as published: zeros up to the longest input, attended to.
-        x = np.pad(x, ((0, 0), (0, config.max_frames - frames), (0, 0)))
+        beyond = ((0, 0), (0, config.max_frames - frames), (0, 0))
+        x = np.pad(x, beyond)
+        sure = None if sure is None else np.pad(sure, beyond, constant_values=1.0)
     batch = torch.from_numpy(x).to(device)
     t = torch.zeros(len(x), dtype=torch.long, device=device)
     text = torch.zeros(len(x), config.text_dim, device=device)
-    out = checkpoint.network.path(batch, "2d", "3d", t, text)[:, :frames]
+    told = None if sure is None else torch.from_numpy(sure).to(device)
+    out = checkpoint.network.path(batch, "2d", "3d", t, text, confidence=told)[:, :frames]
     lifted: Float32 = out.float().cpu().numpy() * s.std3 + s.mean3
     return lifted

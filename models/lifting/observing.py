@@ -2,13 +2,21 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from models.lifting.label_config import LabelConfig
+from pipeline.arrays import Float32, Float64
+from pipeline.camera.observe import CameraObserver
+from pipeline.camera.path import CameraPath
+from pipeline.camera.similarity import at_times
 from pipeline.carriers import FrameBatch, VideoInfo
+from pipeline.performer import PersonScore, score_people
 from pipeline.pose.protocol import PersonTrack, PoseEstimator
 from pipeline.reasons import PipelineError, Reason
+from pipeline.shots import ShotSettings, split_shots
 from pipeline.skeletons import HUMANML3D
 from pipeline.stopwatch import Stopwatch
 from pipeline.tracking import Choice, choose_person
@@ -16,6 +24,9 @@ from pipeline.video import ReadLimits, read_frames
 
 WHOLE_FILE = 0
 """The number of the only shot of a file that is not cut into shots."""
+
+MIN_CAMERA_QUALITY = 0.3
+"""A camera path that is less sure than this is told and not used."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,21 @@ class Person:
     track: PersonTrack
     choice: Choice | None = None
     """Why this person is to become motion; None for the others."""
+    camera: CameraPath | None = None
+    """How the camera moved during the shot; None where it was not watched."""
+    part: PersonScore | None = None
+    """How much this looks like the one who performs the action; None where nobody asked."""
+
+    def camera_at(self, times: Float64) -> Float32 | None:
+        """(N, 4) the camera's motion at some times (N,), as `CameraPath.similarity` has it."""
+        if self.camera is None:
+            return None
+        return at_times(self.camera.times, self.camera.similarity, times).astype(np.float32)
+
+    @property
+    def camera_used(self) -> bool:
+        """Whether the camera's motion is sure enough to be taken out."""
+        return self.camera is not None and self.camera.quality >= MIN_CAMERA_QUALITY
 
     @property
     def score(self) -> float:
@@ -71,7 +97,7 @@ def observe_clip(
     seen = ObservedClip()
     try:
         _read(seen, path, estimator, config, known_hash, limits)
-        _check_length(seen, config)
+        check_length(seen, config)
     except PipelineError as error:
         seen.reason, seen.detail = error.reason, error.detail
     return seen
@@ -93,21 +119,73 @@ def _read(
             raise PipelineError(Reason.NO_FRAMES, "the file opens but gives no picture")
         height, width = first.frames.shape[1:3]
         everything = itertools.chain([first], batches)
-        tracks = estimator.estimate(everything, frame_size=(width, height))
+        seen.people = _people(everything, estimator, config, (width, height))
         seen.info = stream.info
     waited["pose"] = watch.seconds - waited["decode"]
-    seen.people = [Person(WHOLE_FILE, n, track) for n, track in enumerate(tracks)]
-    choice = choose_person(tracks)
-    chosen = seen.people[choice.index]
-    seen.people[choice.index] = Person(chosen.shot, chosen.number, chosen.track, choice)
-    if choice.score < config.min_person_score:
+    choose_people(seen, config)
+
+
+def _people(
+    frames: Iterable[FrameBatch],
+    estimator: PoseEstimator,
+    config: LabelConfig,
+    frame_size: tuple[int, int],
+) -> list[Person]:
+    """Everybody in every shot."""
+    if not config.shots:
+        return _people_of(WHOLE_FILE, frames, estimator, config, frame_size)
+    return [
+        person
+        for shot in split_shots(frames, ShotSettings())
+        for person in _people_of(shot.index, shot.batches, estimator, config, frame_size)
+    ]
+
+
+def _people_of(
+    shot: int,
+    frames: Iterable[FrameBatch],
+    estimator: PoseEstimator,
+    config: LabelConfig,
+    frame_size: tuple[int, int],
+) -> list[Person]:
+    """Everybody in one shot; the camera is watched on the way."""
+    observer = CameraObserver() if config.camera else None
+    watched = frames if observer is None else observer.watch(frames)
+    tracks = estimator.estimate(watched, frame_size)
+    camera = None if observer is None else observer.path(tracks)
+    sure = camera is not None and camera.quality >= MIN_CAMERA_QUALITY
+    scores = score_people(tracks, camera if sure else None)
+    return [
+        Person(shot, n, track, camera=camera, part=part)
+        for n, (track, part) in enumerate(zip(tracks, scores, strict=True))
+    ]
+
+
+def choose_people(seen: ObservedClip, config: LabelConfig) -> None:
+    """Say who is to become motion: of each shot one person, or everybody who is sure enough.
+
+    Raises:
+        PipelineError: Nobody is.
+    """
+    best = choose_person([person.track for person in seen.people])
+    if best.score < config.min_person_score:
+        # Named all the same, so that the row says how unlikely they are.
+        seen.people[best.index] = replace(seen.people[best.index], choice=best)
         raise PipelineError(
             Reason.NO_PERSON,
-            f"nobody is large, steady and sure enough to be a person: {choice.why}",
+            f"nobody is large, steady and sure enough to be a person: {best.why}",
         )
+    for shot in sorted({person.shot for person in seen.people}):
+        here = [i for i, person in enumerate(seen.people) if person.shot == shot]
+        first = choose_person([seen.people[i].track for i in here])
+        for i in here if config.people == "all" else [here[first.index]]:
+            own = first if i == here[first.index] else choose_person([seen.people[i].track])
+            if own.score >= config.min_person_score:
+                seen.people[i] = replace(seen.people[i], choice=own)
 
 
-def _check_length(seen: ObservedClip, config: LabelConfig) -> None:
+def check_length(seen: ObservedClip, config: LabelConfig) -> None:
+    """Raise `too_short` for a clip shorter than a motion."""
     shortest_s = config.cleaning.min_frames / config.cleaning.fps
     if seen.info is not None and seen.info.duration_s < shortest_s:
         raise PipelineError(

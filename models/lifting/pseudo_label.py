@@ -1,18 +1,69 @@
 """A projected view to its 3D label: lift, smooth, judge. Ingest and relabelling share it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.checkpoint import Checkpoint
-from models.lifting.lift import lift
+from models.lifting.calibration_file import load_calibration, way_of
+from models.lifting.ensemble import lift_ensemble
+from models.lifting.label_config import LabelConfig
+from models.lifting.label_score import LabelScore, missing_evidence, score_label
 from pipeline.arrays import Bool, Float32
+from pipeline.camera_fit import CameraFit, fit_camera
 from pipeline.feature_masks import feature_mask2d, feature_mask3d
+from pipeline.half_body import known_to_network
+from pipeline.label_evidence import LabelEvidence, gather_evidence
 from pipeline.one_euro import one_euro
+from pipeline.perspective import BODY_HEIGHT_M, perspective_error
+from pipeline.physical.clean_up import clean_up
 from pipeline.quality import LabelQuality, label_quality
 from pipeline.reasons import PipelineError, Reason
+from pipeline.refine import refine
 from pipeline.representation2d import features_from_view
-from pipeline.representation3d import field_slices, recover_joints
+from pipeline.representation3d import (
+    extract_features,
+    field_slices,
+    recover_all_joints,
+    recover_joints,
+)
+from pipeline.skeletons import Skeleton
+
+
+@dataclass(frozen=True)
+class ViewFacts:
+    """What is known of a view beside its joints."""
+
+    px_per_metre: float | None = None
+    """Scale that was divided out."""
+    picture: tuple[float, float] | None = None
+    """(width, height), square pixels; None where nobody knows it any more."""
+    camera_quality: float | None = None
+    """How sure the camera's motion is; None where it was not watched."""
+    perspective_m: float | None = None
+    """What perspective may move joints by, where it was judged before."""
+
+
+NOTHING_KNOWN = ViewFacts()
+
+
+@dataclass(frozen=True)
+class SeenView:
+    """One view of N + 1 frames: a row of features needs the next frame, so N become 3D."""
+
+    joints: Float32
+    """(N+1, J, 2) in the view's scale; 0 where nothing is known."""
+    seen: Bool
+    """(N+1, J) joints that were seen."""
+    anchored: Bool
+    """(N+1, J) `seen`, and the root where it was placed: what fits count from."""
+    confidence: Float32
+    """(N+1, J) the 2D estimator's, 0..1."""
+    features: Float32
+    """(N, D2), not normalised."""
+    mask: Bool
+    """(N, D2) True where an entry is known to the network: seen, or rests on a placed joint."""
+    facts: ViewFacts = NOTHING_KNOWN
 
 
 @dataclass(frozen=True)
@@ -27,51 +78,81 @@ class PseudoLabel:
     """(N-1, D3) True where the feature rests on joints that were seen."""
     windows: int
     quality: LabelQuality
+    camera: CameraFit
+    """Where the camera stood, by the label."""
+    spread_m: float | None
+    """How far repeated lifts disagree, metres; None where the view was lifted once."""
+    perspective_m: float | None
+    """What perspective may move joints by, metres; None where the picture is not known."""
+    evidence: LabelEvidence | None
+    """What the score is made from; None where no score was asked for."""
+    score: LabelScore | None
+    """None where it was not asked for, or nobody measured such labels."""
 
 
-def label_view(
-    features: Float32,
-    mask: Bool,
-    view: Float32,
-    seen: Bool,
-    confidence: Float32,
-    checkpoint: Checkpoint,
-    *,
-    smooth: bool,
-) -> PseudoLabel:
+def label_view(view: SeenView, checkpoint: Checkpoint, config: LabelConfig) -> PseudoLabel:
     """Lift one view.
 
     Args:
-        features: (N, D2) rows, not normalised; a row needs the next frame, so the view that they
-            come from has N + 1 frames, of which N become 3D.
-        mask: (N, D2) True where an entry was seen.
-        view: (N, J, 2) or longer; what the label is judged by.
-        seen: As long as the view, (N, J).
-        confidence: As long as the view, (N, J), the detector's.
+        view: What was seen.
         checkpoint: The lifting network.
-        smooth: With the paper's One-Euro filter.
+        config: How.
 
     Raises:
         PipelineError: The lift gave values that are not finite.
     """
-    lifted = lift(checkpoint, features, mask)
-    rows = _smoothed(lifted.features, checkpoint) if smooth else lifted.features
+    lifted = lift_ensemble(
+        checkpoint,
+        view.features,
+        view.mask,
+        view.joints,
+        view.anchored,
+        config.ensemble,
+        view.confidence,
+    )
+    rows = _smoothed(lifted.features, checkpoint) if config.one_euro else lifted.features
     if not np.isfinite(rows).all():
         raise PipelineError(Reason.LIFT_ERROR, "the lift gave values that are not finite")
     joints = recover_joints(rows, checkpoint.skeleton)
     n = len(joints)
-    known = seen[:n]
+    shown, known, sure = view.joints[:n], view.anchored[:n], view.confidence[:n]
+    camera = fit_camera(joints, shown, known)
+    perspective = _perspective(view, joints, camera)
+    evidence = None
+    if config.score:
+        evidence = _evidence(view, joints, lifted.spread, camera, perspective, checkpoint.skeleton)
+    changed = joints
+    if config.refine:
+        changed = refine(changed, shown, known, sure, camera, checkpoint.skeleton)
+    if config.clean_up:
+        changed = clean_up(changed, checkpoint.skeleton, seen=known)
+    final = rows[: n - 1]
+    if changed is not joints:
+        final = extract_features(changed.astype(np.float64), checkpoint.skeleton)
+        joints = recover_all_joints(final, checkpoint.skeleton)
+        camera = fit_camera(joints, shown, known)
     return PseudoLabel(
         joints3d=joints,
-        features3d=rows[: n - 1],
-        mask3d=feature_mask3d(known, checkpoint.skeleton),
+        features3d=final,
+        mask3d=feature_mask3d(view.seen[:n], checkpoint.skeleton),
         windows=lifted.windows,
-        quality=label_quality(joints, view[:n], known, confidence[:n], checkpoint.skeleton),
+        quality=_quality(view, joints, checkpoint),
+        camera=camera,
+        spread_m=None if lifted.spread is None else float(lifted.spread.mean()),
+        perspective_m=perspective,
+        evidence=evidence,
+        score=_score(evidence, checkpoint, config) if evidence else None,
     )
 
 
 def label_stored_view(
-    view: Float32, seen: Bool, checkpoint: Checkpoint, *, smooth: bool
+    view: Float32,
+    seen: Bool,
+    checkpoint: Checkpoint,
+    config: LabelConfig,
+    *,
+    confidence: Float32 | None = None,
+    facts: ViewFacts = NOTHING_KNOWN,
 ) -> PseudoLabel:
     """Lift a view as a store keeps it: N frames in, N frames out.
 
@@ -81,23 +162,90 @@ def label_stored_view(
 
     Args:
         view: (N >= 2, J, 2) projected view, root-relative to frame 0.
-        seen: (N, J) True where the joint is known.
+        seen: (N, J) True where the joint was seen.
         checkpoint: The lifting network.
-        smooth: With the paper's One-Euro filter.
+        config: How.
+        confidence: (N, J) the 2D estimator's; None: 1 where seen, and the label's quality
+            `mean_confidence` says nothing.
+        facts: What else is known of the view.
 
     Returns:
-        The label; its quality's `mean_confidence` says nothing, a store keeps that beside the view.
+        The label.
 
     Raises:
         PipelineError: The lift gave values that are not finite.
         ValueError: The view is of another skeleton than the checkpoint's.
     """
+    known = known_to_network(view, seen) if config.half_bodies else seen
+    anchored = seen.copy()
+    anchored[:, 0] |= known[:, 0]
     longer = np.concatenate([view, 2 * view[-1:] - view[-2:-1]])
-    known = np.concatenate([seen, seen[-1:] & seen[-2:-1]])
-    features = features_from_view(longer, checkpoint.skeleton)
-    mask = feature_mask2d(known, checkpoint.skeleton)
-    sure = seen.astype(np.float32)
-    return label_view(features, mask, view, seen, sure, checkpoint, smooth=smooth)
+    known, anchored = (np.concatenate([a, a[-1:] & a[-2:-1]]) for a in (known, anchored))
+    sure = seen.astype(np.float32) if confidence is None else confidence
+    whole = SeenView(
+        joints=longer,
+        seen=np.concatenate([seen, seen[-1:] & seen[-2:-1]]),
+        anchored=anchored,
+        confidence=np.concatenate([sure, sure[-1:]]),
+        features=features_from_view(longer, checkpoint.skeleton),
+        mask=feature_mask2d(known, checkpoint.skeleton),
+        facts=facts,
+    )
+    return label_view(whole, checkpoint, config)
+
+
+def _quality(view: SeenView, joints: Float32, checkpoint: Checkpoint) -> LabelQuality:
+    """Fits count from a placed root too; how much was seen is told without it."""
+    n = len(joints)
+    told = label_quality(
+        joints, view.joints[:n], view.anchored[:n], view.confidence[:n], checkpoint.skeleton
+    )
+    return replace(told, masked_share=float(1.0 - view.seen[:n].mean()))
+
+
+def _perspective(view: SeenView, joints: Float32, camera: CameraFit) -> float | None:
+    """What perspective may move joints by, metres."""
+    facts = view.facts
+    if facts.px_per_metre is None or facts.picture is None:
+        return facts.perspective_m
+    seen = view.anchored[: len(joints)]
+    told = perspective_error(joints, seen, camera, facts.px_per_metre, facts.picture)
+    return told.mean_m if np.isfinite(told.mean_m) else None
+
+
+def _score(
+    evidence: LabelEvidence, checkpoint: Checkpoint, config: LabelConfig
+) -> LabelScore | None:
+    """The label's score; None where nobody measured how far such labels are off."""
+    way = way_of(ensemble=config.ensemble, refine=config.refine, clean_up=config.clean_up)
+    calibration = load_calibration(checkpoint.checkpoint_id, way)
+    if calibration is None or missing_evidence(evidence, calibration):
+        return None
+    return score_label(evidence, calibration)
+
+
+def _evidence(
+    view: SeenView,
+    joints: Float32,
+    spread: Float32 | None,
+    camera: CameraFit,
+    perspective_m: float | None,
+    skeleton: Skeleton,
+) -> LabelEvidence:
+    """What is known of a label without truth; of the lift, before anything is done to it."""
+    n, facts = len(joints), view.facts
+    return gather_evidence(
+        joints,
+        view.joints[:n],
+        view.anchored[:n],
+        view.confidence[:n],
+        skeleton,
+        camera=camera,
+        spread=spread,
+        person_px=facts.px_per_metre * BODY_HEIGHT_M if facts.px_per_metre else None,
+        camera_quality=facts.camera_quality,
+        perspective_error_m=perspective_m,
+    )
 
 
 def _smoothed(features: Float32, checkpoint: Checkpoint) -> Float32:

@@ -11,12 +11,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from models.matching.plain_pickle import read_plain_pickle
 from models.matching.text_inputs import CaptionText
 from models.matching.tokens import OTHER, TAGS, UNKNOWN, framed, split_token, tag_place
 from models.matching.whole_file import write_whole
 from pipeline.array_files import read_npy
 from pipeline.arrays import Float32
+from pipeline.plain_pickle import read_plain_pickle
 
 GLOVE = "glove"
 WORD_WIDTH = 300

@@ -4,7 +4,8 @@
 
 It needs torch, numpy, pyarrow, safetensors and accelerate alone, so that it runs on any borrowed
 GPU. SET is the Parquet file that `crossdiff prepare snapshot STORE --out SET` writes. Stage I ends
-after its time budget; `--stage 2 --initial RUN/best` then makes Stage II.
+after its time budget; `--stage 2 --initial RUN/best` then makes Stage II. `--stage lift --initial
+CHECKPOINT` goes on from any weights of these sizes with measured detector noise and confidences.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 import torch
 
 from models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from models.confidence_input import weights_for
 from models.data.training_data import (
     MotionBank,
     build_bank,
@@ -28,6 +30,7 @@ from models.data.training_data import (
     training_statistics,
 )
 from models.train.graphed_step import GraphedSteps
+from models.train.lift_stage import LIFT
 from models.train.run_state import Run, load_state, save_state, start_run
 from models.train.train_config import BASE_NETWORK, PRESETS, SMALL_NETWORK, TrainConfig
 from models.train.validation import validate
@@ -50,8 +53,13 @@ def _timed(config: TrainConfig) -> TrainConfig:
     return dataclasses.replace(config, steps=UNLIMITED, compile=True, log_every=200)
 
 
-STAGES = {1: _timed(PRESETS["base"]), 2: _timed(PRESETS["base-stage2"])}
-"""All four paths with half of every batch mixed; then 3D to 3D alone, on real motions."""
+STAGES = {
+    "1": _timed(PRESETS["base"]),
+    "2": _timed(PRESETS["base-stage2"]),
+    "lift": _timed(LIFT),
+}
+"""All four paths with half of every batch mixed; then 3D to 3D alone, on real motions; or all four
+again with what a detector does to 2D."""
 
 SYNC_EVERY = 10
 """Steps between two looks at the clock: the launches run ahead of the device."""
@@ -97,7 +105,7 @@ def _start(
     if (out / "state.pt").exists():
         load_state(run, out / "state.pt")
     elif initial is not None:
-        weights = initial.network.state_dict()
+        weights = weights_for(initial.network, config.network)
         run.network.load_state_dict(weights)
         run.averaged.load_state_dict(weights)
     return run
@@ -115,7 +123,8 @@ def _validate_and_keep(run: Run, sets: Sets, out: Path) -> None:
         log.write(json.dumps(record) + "\n")
     # Stage II is chosen by its own loss: the lift is not what it trains.
     score = errors.pa_mpjpe_mm if run.config.stage == 1 else losses["3d->3d"]
-    better = score < run.best_score
+    # The clean 2D of the validation does not judge what was trained for a detector's.
+    better = score < run.best_score or run.config.noise.moves
     run.best_score = min(score, run.best_score)
     for name in ("last", "best") if better else ("last",):
         save_checkpoint(
@@ -163,7 +172,7 @@ class Options:
 
     data: Path
     out: Path
-    stage: int
+    stage: str
     name: str
     budget: float
     minutes: float
@@ -176,7 +185,7 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="models.train.recipe", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="Parquet snapshot")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; continued")
-    parser.add_argument("--stage", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--stage", choices=sorted(STAGES), default="1")
     parser.add_argument("--name", choices=sorted(NETWORKS), default="base")
     parser.add_argument("--budget", type=float, default=900.0, help="seconds of the whole stage")
     parser.add_argument("--minutes", type=float, default=9.0, help="minutes of this call")
@@ -190,7 +199,8 @@ def _options(arguments: Sequence[str] | None) -> Options:
 def configuration(options: Options) -> TrainConfig:
     """The stage's configuration with the given fields replaced."""
     start = STAGES[options.stage]
-    network = NETWORKS[options.name]
+    confident = start.network.confidence_input
+    network = dataclasses.replace(NETWORKS[options.name], confidence_input=confident)
     values = dataclasses.replace(start, network=network, budget_seconds=options.budget).to_json()
     for change in options.set:
         name, _, value = change.partition("=")

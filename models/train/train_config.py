@@ -10,6 +10,7 @@ from torch import Tensor
 
 from models.batches.augment import NO_MIX, CameraAugmentation
 from models.batches.detector_noise import DetectorNoise
+from models.batches.measured_noise import BASE_NOISE
 from models.batches.pose_mix import PoseMix
 from models.network import NetworkConfig
 from models.train.losses import PathWeights
@@ -302,7 +303,7 @@ BASE = TrainConfig(
     zero_step_text_drop=0.5,
     position_weight=3.0,
     camera=CameraAugmentation(continuous=0.6, elevation_deg=12.0),
-    noise=DetectorNoise(share=0.5, jitter_m=0.04, white_share=0.5, flicker_share=0.4),
+    noise=BASE_NOISE,
     mix=PoseMix(share=0.5),
     masks_padding=True,
     precision="bf16",

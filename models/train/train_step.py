@@ -9,15 +9,18 @@ from torch import Tensor
 
 from models.batches.batch import Batch
 from models.batches.draws import device_generator
+from models.batches.projection import seen_of_mask
 from models.data.training_data import MotionBank
 from models.data.wild_bank import WildBank
 from models.diffusion import STEPS, ForwardProcess
+from models.network import PER_JOINT_2D
 from models.train.losses import Known, path_losses
 from models.train.run_state import Run
 from models.train.seen_loss import seen_loss
 from models.train.step_clock import StepClock
 from models.train.step_data import Fixed, draw_window, step_data
 from models.train.train_config import SEEN, TrainConfig
+from pipeline.representation2d import ROOT_FIELDS
 
 SMALLEST_RATE = 0.01
 """Share of the top learning rate where cosine decay ends."""
@@ -57,7 +60,8 @@ def noised_inputs(
 ) -> dict[str, Tensor]:
     """Normalise, draw timesteps, text drop and independent noise for one batch.
 
-    `has_3d` (B,) False replaces a sample's 3D by zeros; None: all have it.
+    `has_3d` (B,) False replaces a sample's 3D by zeros; None: all have it. A network with
+    `confidence_input` also gets `sure`, the confidences of the 2D input's joints.
     """
     device, count = batch.x3.device, len(batch.x3)
     keep = (~batch.pad)[..., None]
@@ -85,7 +89,7 @@ def noised_inputs(
     x2_t = process.add_noise(clean2, t, n2) * seen * keep
     if known is not None:  # noise is no news of a joint that nobody saw
         x3_t, x2_t = torch.where(known.mask3, x3_t, 0.0), torch.where(known.mask2, x2_t, 0.0)
-    return {
+    inputs = {
         "x3": x3,
         "x2": x2,
         "x3_t": x3_t,
@@ -94,6 +98,19 @@ def noised_inputs(
         "text": batch.text * ~drop[:, None],
         "valid": ~batch.pad,
     }
+    if config.network.confidence_input:
+        inputs["sure"] = _sureness(batch, lifting)
+    return inputs
+
+
+def _sureness(batch: Batch, lifting: Tensor) -> Tensor:
+    """(B, T, J) confidences of what the 2D input shows: at later steps, the clean view."""
+    known = batch.knowledge
+    mask = batch.mask2 if known is None else known.mask2
+    joints = (mask.shape[-1] - ROOT_FIELDS) // PER_JOINT_2D
+    shown = torch.ones_like(mask[..., :joints]) if known is None else seen_of_mask(mask, joints)
+    later = shown.to(batch.x2.dtype)
+    return later if batch.confidence is None else torch.where(lifting, batch.confidence, later)
 
 
 def train_step(
@@ -161,7 +178,8 @@ def step_losses(
     config = run.config
     pad = batch.pad if config.masks_padding and not config.bucketed else None
     x2_t = inputs["x2_t"] if config.trains_2d else None
-    outputs = model(inputs["x3_t"], x2_t, inputs["t"], inputs["text"], pad)
+    told = (inputs["sure"],) if "sure" in inputs and x2_t is not None else ()
+    outputs = model(inputs["x3_t"], x2_t, inputs["t"], inputs["text"], pad, *told)
     targets = (inputs["x3"], inputs["x2"], inputs["valid"])
     losses = path_losses(outputs, *targets, fixed.weight3, _known(batch, has_3d))
     if config.seen_weight:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from importlib import import_module, metadata
 from itertools import islice
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ import torch
 
 from pipeline.arrays import Float32, UInt8
 from pipeline.carriers import FrameBatch
+from pipeline.pose.led_boxes import boxes_led_on
 from pipeline.pose.mmpose_models import (
     PERSON,
     LoadedModel,
@@ -99,18 +99,54 @@ class MMPoseEstimator:
         self, batches: Iterable[FrameBatch], frame_size: tuple[int, int]
     ) -> list[PersonTrack]:
         """Find and follow the persons of one clip; see `PoseEstimator.estimate`."""
+        frames = iterate_frames(batches, frame_size)
+        times, found = (
+            self._followed(frames, frame_size)
+            if self._detector is not None and self._settings.detect_every > 1
+            else self._detected(frames, frame_size)
+        )
+        clock = np.asarray(times, np.float64)
+        return link_persons(found, clock, self.joint_set, frame_size, self._link)
+
+    def _detected(
+        self, frames: Iterator[tuple[float, UInt8]], frame_size: tuple[int, int]
+    ) -> tuple[list[float], list[FramePersons]]:
+        """Times and persons of all frames, the detector looking at each."""
         times: list[float] = []
         persons: list[list[tuple[Float32, Float32]]] = []
-        crops = self._crops(iterate_frames(batches, frame_size), times, persons)
+        crops = self._crops(frames, times, persons)
         # Crops are cut into passes here, not by the reader: a pass's make-up is a function of the
         # clip alone, so results are too, to the bit.
         while chunk := list(islice(crops, self._settings.batch_size)):
             answers = _run(self._pose.network, [crop for _, crop in chunk])
             for (frame, _), answer in zip(chunk, answers, strict=True):
                 persons[frame].append(_keypoints(answer.pred_instances))
-        found = [self._gather(frame, frame_size) for frame in persons]
-        clock = np.asarray(times, np.float64)
-        return link_persons(found, clock, self.joint_set, frame_size, self._link)
+        return times, [self._gather(frame, frame_size) for frame in persons]
+
+    def _followed(
+        self, frames: Iterator[tuple[float, UInt8]], frame_size: tuple[int, int]
+    ) -> tuple[list[float], list[FramePersons]]:
+        """The same with the detector looking now and then, and poses leading on in between.
+
+        A frame needs the one before it, so a pass of the pose network holds one frame's crops.
+        """
+        times: list[float] = []
+        found: list[FramePersons] = []
+        for index, (time, frame) in enumerate(frames):
+            picture = np.ascontiguousarray(frame[..., ::-1])  # BGR
+            boxes = np.zeros((0, 4), np.float32)
+            if index % self._settings.detect_every:
+                boxes = boxes_led_on(found[-1], self.joint_set, frame_size)
+            if not len(boxes):
+                boxes = self._person_boxes([picture])[0]
+            people = []
+            for start in range(0, len(boxes), self._settings.batch_size):
+                part = boxes[start : start + self._settings.batch_size]
+                answers = _run(self._pose.network, [self._prepare(picture, b) for b in part])
+                people += [_keypoints(answer.pred_instances) for answer in answers]
+            times.append(time)
+            found.append(self._gather(people, frame_size))
+        return times, found
 
     def _crops(
         self,
@@ -161,11 +197,12 @@ class MMPoseEstimator:
     def _describe(self) -> str:
         """The estimator id: all that changes a result is in it; devices and batch sizes are not."""
         settings = self._settings
-        knobs: list[Any] = [self._pose.config_sha, asdict(self._link)]
+        knobs: list[Any] = [self._pose.config_sha, self._link.told()]
         boxes = "whole"
         if self._detector is not None:
             boxes = f"{self._detector.config_name}-{self._detector.weights_sha}"
             knobs += [self._detector.config_sha, settings.min_person_score]
+            knobs += [] if settings.detect_every == 1 else [settings.detect_every]
         settings_sha = hashlib.sha256(json.dumps(knobs, sort_keys=True).encode()).hexdigest()[:12]
         return (
             f"mmpose-{metadata.version('mmpose')}:{self._pose.config_name}"

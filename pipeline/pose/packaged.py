@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from importlib import metadata, util
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -92,7 +92,7 @@ class PackagedEstimator:
         """
         self._settings = settings or PackagedSettings()
         self._link = link or LinkSettings()
-        self._id = _estimator_id(self._settings, self._link)
+        self._id = packaged_id("blazepose-full", [asdict(self._settings), self._link.told()])
 
     @property
     def estimator_id(self) -> str:
@@ -151,7 +151,7 @@ def _process(graph: _Graph, frame: UInt8) -> FramePersons:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PipelineError(Reason.POSE_ERROR, f"MediaPipe failed: {first_line}") from error
     if answer.pose_landmarks is None or answer.pose_world_landmarks is None:
-        return _nobody()
+        return nobody()
     height, width = frame.shape[:2]
     raw = _landmarks(answer.pose_landmarks)
     joints = raw[:, :2] * np.array([width, height], np.float32)
@@ -165,27 +165,36 @@ def _landmarks(message: _Landmarks) -> Float32:
     return np.array([(p.x, p.y, p.z, p.visibility) for p in message.landmark], np.float32)
 
 
-def _nobody() -> FramePersons:
+def nobody() -> FramePersons:
+    """A frame without people."""
     count = len(MEDIAPIPE33)
     empty = np.zeros((0, count), np.float32)
     return FramePersons(np.zeros((0, count, 2), np.float32), empty)
 
 
-def _estimator_id(settings: PackagedSettings, link: LinkSettings) -> str:
-    """Name the library version, the settings and the weights, and check that both are there."""
+def packaged_id(name: str, knobs: list[dict[str, Any]]) -> str:
+    """Name the library version, the settings and the weights, and check that both are there.
+
+    Args:
+        name: Of the way in which the weights are used.
+        knobs: All settings that change a result.
+
+    Returns:
+        `mediapipe-<version>:<name>:settings-<sha>:weights-<sha>`.
+
+    Raises:
+        PoseSetupError: mediapipe is not installed, or its wheel carries no model.
+    """
     spec = util.find_spec("mediapipe")
     if spec is None or not spec.submodule_search_locations:
         raise PoseSetupError(f"the packaged pose model needs mediapipe: {INSTALL}")
     version = metadata.version("mediapipe")
     modules = Path(spec.submodule_search_locations[0]) / "modules"
     weights = hashlib.sha256()
-    for name in WEIGHT_FILES:
-        if not (modules / name).is_file():
-            raise PoseSetupError(f"mediapipe {version} carries no {Path(name).name}: {INSTALL}")
-        weights.update((modules / name).read_bytes())
-    knobs = json.dumps([asdict(settings), asdict(link)], sort_keys=True).encode()
-    settings_hash = hashlib.sha256(knobs).hexdigest()[:12]
-    return (
-        f"mediapipe-{version}:blazepose-full"
-        f":settings-{settings_hash}:weights-{weights.hexdigest()[:12]}"
-    )
+    for file in WEIGHT_FILES:
+        if not (modules / file).is_file():
+            raise PoseSetupError(f"mediapipe {version} carries no {Path(file).name}: {INSTALL}")
+        weights.update((modules / file).read_bytes())
+    told = json.dumps(knobs, sort_keys=True).encode()
+    settings_hash = hashlib.sha256(told).hexdigest()[:12]
+    return f"mediapipe-{version}:{name}:settings-{settings_hash}:weights-{weights.hexdigest()[:12]}"

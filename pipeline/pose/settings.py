@@ -1,7 +1,8 @@
 """What can be set about pose estimation; plain data, so that choosing costs no heavy import."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,24 @@ class LinkSettings:
     """A person lost for longer than this (seconds) starts a new track when seen again."""
     min_similarity: float = 0.1
     """Least mean of box IoU and OKS between a detection and a track's last detection."""
+    predict: bool = False
+    """Compare detections with where a track is going (constant velocity), not where it was."""
+    unsure_margin: float = 0.0
+    """A track ends, and another begins, where its best and second best continuation differ by less
+    than this, or where two tracks contend so for one detection: nobody could say who is who."""
+
+    def told(self) -> dict[str, Any]:
+        """For an estimator id: settings that came later are named only where they are used."""
+        late = ("predict", "unsure_margin")
+        return {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in late or getattr(self, f.name) != f.default
+        }
+
+
+PEOPLE_LINK = LinkSettings(predict=True, unsure_margin=0.1)
+"""For estimators that see everybody: people meet, cross and hide one another."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +43,38 @@ class PackagedSettings:
     cleaning stage smooths without delay."""
     min_detection_confidence: float = 0.5
     min_tracking_confidence: float = 0.5
+
+
+@dataclass(frozen=True)
+class PeopleSettings:
+    """How everybody is looked for with BlazePose's weights."""
+
+    detect_every: int = 5
+    """Frames between two looks for new people; in between, who is known is followed."""
+    tile_zooms: tuple[int, ...] = (2, 3)
+    """People are also looked for in overlapping squares so many times smaller than the picture's
+    longer side, enlarged: the detector sees 224 x 224 pixels and misses who is small."""
+    tiles_per_look: int = 2
+    """Squares a look, in turn; a shot's first frame looks at all."""
+    search_frames: int = 10
+    """For so many frames a lost person is looked for around where they were."""
+    max_people: int = 8
+    """Most people followed at a time; each costs a pass of the landmark network a frame."""
+    min_detection_confidence: float = 0.5
+    min_tracking_confidence: float = 0.5
+    min_newcomer_confidence: float = 0.3
+    """Least mean visibility over all 33 landmarks of somebody to be followed from now on."""
+    double_similarity: float = 0.4
+    """OKS above which two sets of joints in one frame are one person's."""
+
+    def __post_init__(self) -> None:
+        for name in ("detect_every", "max_people"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+
+    def told(self) -> dict[str, Any]:
+        """For an estimator id."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -46,6 +97,12 @@ class MMPoseSettings:
     """Frames a detector pass."""
     min_person_score: float = 0.3
     """Least detector score of a person box."""
+    detect_every: int = 1
+    """Frames between two detector passes; in between, a person's box comes from their last pose."""
     flip_test: bool | None = None
     """Average with the mirrored picture (twice the time); None does what the config says
     (RTMPose: yes)."""
+
+    def __post_init__(self) -> None:
+        if self.detect_every < 1:
+            raise ValueError(f"detect_every must be 1 or more, got {self.detect_every}")

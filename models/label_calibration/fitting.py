@@ -1,0 +1,151 @@
+"""Fitting a calibration: non-negative least squares for the weights, isotonic for the curve."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import isotonic_regression, nnls
+
+from models.label_calibration.known_labels import KnownLabel
+from models.lifting.label_score import (
+    FIGURES,
+    JOINT_FIGURES,
+    Calibration,
+    Term,
+    joint_figures,
+    motion_figure,
+)
+from pipeline.arrays import Float64
+
+FEWEST_LABELS = 60
+"""A curve through fewer would show chance."""
+KNOTS = 10
+"""Points of the curve: each is the mean of as many labels as the others."""
+OUTERMOST = (0.01, 0.99)
+"""Share of the labels where the curve's ends lie."""
+SMALLEST_WEIGHT = 1e-3
+"""A figure under it says nothing and is left out."""
+
+
+def fit_calibration(
+    labels: Sequence[KnownLabel],
+    checkpoint_id: str,
+    figures: Sequence[str],
+    joint_figures_used: Sequence[str],
+) -> Calibration:
+    """The calibration of labels that were made in one way.
+
+    Every source counts as much as the others, however many labels it has, and every group within
+    a source as much as the other groups.
+
+    Args:
+        labels: With truth, all made in one way; all have the figures.
+        checkpoint_id: Who lifted them.
+        figures: Fields of the evidence that may speak.
+        joint_figures_used: Those of the joints.
+
+    Raises:
+        ValueError: Too few labels, an unknown figure, or one that a label does not have; or
+            evidence that says nothing about the error.
+    """
+    _check(labels, figures, joint_figures_used)
+    share = label_weights(labels)
+    error = np.array([label.error_m for label in labels])
+    columns = np.array([[motion_figure(each.evidence, f) for f in figures] for each in labels])
+    weights, usual = _weights(columns, np.log(error), share)
+    kept = [i for i, weight in enumerate(weights) if weight >= SMALLEST_WEIGHT]
+    if not kept:
+        raise ValueError(
+            f"none of {', '.join(figures)} says anything about the error of labels made the way "
+            f"'{labels[0].way}': give more labels, or other evidence"
+        )
+    sums = (columns[:, kept] - usual[kept]) @ weights[kept]
+    terms = tuple(Term(figures[i], float(weights[i]), float(usual[i])) for i in kept)
+    joint_usual, joint_weights = _fit_joints(labels, joint_figures_used, share)
+    joint_terms = tuple(
+        Term(name, float(weight), 0.0)
+        for name, weight in zip(joint_figures_used, joint_weights, strict=True)
+        if weight >= SMALLEST_WEIGHT
+    )
+    return Calibration(
+        checkpoint_id,
+        labels[0].way,
+        terms,
+        rising_curve(sums, error, share),
+        joint_terms,
+        tuple(float(each) for each in joint_usual),
+    )
+
+
+def label_weights(labels: Sequence[KnownLabel]) -> Float64:
+    """(N,) with sum N: sources count alike, and within a source its groups."""
+    groups = [(label.source, label.group) for label in labels]
+    size = {group: groups.count(group) for group in set(groups)}
+    sources = [source for source, _ in size]
+    share = np.array([1.0 / (sources.count(g[0]) * size[g]) for g in groups])
+    return np.asarray(share * len(share) / share.sum())
+
+
+def rising_curve(sums: Float64, errors: Float64, share: Float64) -> tuple[tuple[float, float], ...]:
+    """Isotonic regression of errors on sums, at the middles of `KNOTS` parts of equal weight.
+
+    The mean of what is expected is kept: a step function would jump, and a line between the
+    labels themselves would follow the noise. Beyond the outer middles the curve goes on as the sum
+    does, of which the logarithm of the error was fitted, up to `OUTERMOST`.
+    """
+    order = np.argsort(sums, kind="stable")
+    place = (np.cumsum(share[order]) - 0.5 * share[order]) / share.sum()
+    part = np.minimum((place * KNOTS).astype(int), KNOTS - 1)
+    weight = np.bincount(part, share[order], KNOTS)
+    x = np.bincount(part, share[order] * sums[order], KNOTS) / weight
+    y = np.bincount(part, share[order] * errors[order], KNOTS) / weight
+    smooth = isotonic_regression(y, weights=weight).x
+    first, last = (float(end) for end in np.interp(OUTERMOST, place, sums[order]))
+    before = [(first, smooth[0] * np.exp(first - x[0]))] if first < x[0] else []
+    after = [(last, smooth[-1] * np.exp(last - x[-1]))] if last > x[-1] else []
+    knots = [*before, *zip(x, smooth, strict=True), *after]
+    return tuple((float(a), float(b)) for a, b in knots)
+
+
+def _check(
+    labels: Sequence[KnownLabel], figures: Sequence[str], joint_figures_used: Sequence[str]
+) -> None:
+    if len(labels) < FEWEST_LABELS:
+        raise ValueError(
+            f"a calibration needs {FEWEST_LABELS} labels with truth or more, got {len(labels)}: "
+            "give more motions"
+        )
+    ways = {label.way for label in labels}
+    if len(ways) > 1:
+        raise ValueError(f"a calibration is of one way of labelling, not of {', '.join(ways)}")
+    for name in (*figures, *joint_figures_used):
+        if name not in FIGURES and name not in JOINT_FIGURES:
+            raise ValueError(f"no figure of the evidence is called '{name}'")
+        lacking = sum(getattr(label.evidence, name) is None for label in labels)
+        if lacking:
+            raise ValueError(f"{lacking} of {len(labels)} labels have no {name}: leave it out")
+
+
+def _weights(columns: Float64, target: Float64, share: Float64) -> tuple[Float64, Float64]:
+    """Non-negative weights of columns that are held about their mean, and these means."""
+    root = np.sqrt(share / share.sum())
+    usual = (share / share.sum()) @ columns
+    middle = (share / share.sum()) @ target
+    weights, _ = nnls((columns - usual) * root[:, None], (target - middle) * root)
+    return weights, usual
+
+
+def _fit_joints(
+    labels: Sequence[KnownLabel], names: Sequence[str], share: Float64
+) -> tuple[Float64, Float64]:
+    """(J,) usual logarithms of a joint's share of the error, and the weights of the figures."""
+    errors = np.array([label.joint_errors_m for label in labels])
+    target = np.log(np.maximum(errors, 1e-4) / errors.mean(axis=1, keepdims=True))
+    columns = np.array([joint_figures(label.evidence, names) for label in labels])
+    part = (share / share.sum())[:, None]
+    usual, means = (part * target).sum(axis=0), (part[..., None] * columns).sum(axis=0)
+    root = np.sqrt(np.broadcast_to(part, target.shape)).ravel()
+    if not names:
+        return usual, np.zeros(0)
+    held = (columns - means).reshape(-1, len(names)) * root[:, None]
+    weights, _ = nnls(held, (target - usual).ravel() * root)
+    return usual - means @ weights, weights

@@ -1,0 +1,67 @@
+"""2D of which the true 3D is known, and the labels that are made of it."""
+
+import itertools
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+from models.checkpoint import Checkpoint
+from models.label_calibration.known_labels import KnownLabel, joint_errors
+from models.lifting.calibration_file import way_of
+from models.lifting.label_config import Ensemble, LabelConfig
+from models.lifting.pseudo_label import ViewFacts, label_stored_view
+from pipeline.arrays import Bool, Float32
+from pipeline.reasons import PipelineError
+
+
+@dataclass(frozen=True)
+class KnownView:
+    """One view of T frames, as labelling has it, beside the truth."""
+
+    name: str
+    group: str
+    """Views of one motion or clip are no independent measurements."""
+    source: str
+    joints: Float32
+    """(T, J, 2) in the view's scale; 0 where not seen."""
+    seen: Bool
+    """(T, J)"""
+    confidence: Float32
+    """(T, J)"""
+    truth: Float32
+    """(T, J, 3) metres."""
+    facts: ViewFacts
+
+
+def config_of(way: str) -> LabelConfig:
+    """How labels of a way are made, with their evidence.
+
+    Raises:
+        ValueError: No way has this name.
+    """
+    for ensemble, refine in itertools.product(get_args(Ensemble), (False, True)):
+        if way_of(ensemble=ensemble, refine=refine) == way:
+            return LabelConfig(ensemble=ensemble, refine=refine, score=True)
+    raise ValueError(f"no way of labelling is called '{way}'")
+
+
+def label_known_view(
+    view: KnownView, ways: Collection[str], checkpoint: Checkpoint
+) -> Iterator[KnownLabel]:
+    """One label a way; those that cannot be made are passed over."""
+    for way in ways:
+        try:
+            label = label_stored_view(
+                view.joints,
+                view.seen,
+                checkpoint,
+                config_of(way),
+                confidence=view.confidence,
+                facts=view.facts,
+            )
+        except PipelineError:
+            continue
+        if label.evidence is None:
+            raise ValueError(f"labels made the way '{way}' come without evidence")
+        errors = joint_errors(label.joints3d, view.truth)
+        yield KnownLabel(view.name, way, view.group, view.source, label.evidence, errors)

@@ -1,0 +1,1 @@
+"""Physical clean-up of lifted motion: bones, jitter, ground, standing feet."""
