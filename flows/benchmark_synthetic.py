@@ -104,6 +104,7 @@ def _told(prepared: _Prepared, report: SyntheticReport) -> dict[str, Any]:
         "estimators": prepared.estimators,
         **report.to_json(),
         "gains": report.gains,
+        "body_gains": report.body_gains,
     }
 
 
@@ -119,8 +120,12 @@ def _evaluated(
     return Evaluated(
         kind=KIND,
         page=page,
-        metrics={**report.to_json(), "gains": report.gains},
-        lineage={"data": str(asked.clips), "store": None},
+        metrics={
+            **report.to_json(),
+            "gains": report.gains,
+            "body_gains": report.body_gains,
+        },
+        lineage={"data": str(asked.clips), "store": None, "what": "a folder of clips"},
         checkpoint_ids=(prepared.checkpoint.checkpoint_id,),
         config={
             "variants": {name: each.settings() for name, each in prepared.plan.variants.items()},

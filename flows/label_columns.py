@@ -1,4 +1,4 @@
-"""What a label says of itself, as columns of `motions`: for rows of an ingest and of a relabelling."""
+"""What a label says of itself, as columns of `motions`: for an ingest and for a relabelling."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ def label_columns(label: PseudoLabel) -> dict[str, Any]:
         "quality_foot_skating": quality.foot_skating,
         "quality_jitter": quality.jitter,
         "quality_spread": label.spread_m,
+        "second_opinion": label.opinion_share,
         "label_score": score.score if score else None,
         "label_error": score.error_m if score else None,
         "joint_error": score.joint_error_m.astype("float32") if score else None,

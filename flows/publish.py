@@ -219,7 +219,8 @@ def _record(row: RunRow, lineage: Mapping[str, Any]) -> tuple[bool, str]:
     """Whether the store now has the row, and why not."""
     store = lineage.get("store")
     if store is None:
-        return False, f"{lineage['data']} is a plain file of motions, which keeps no runs"
+        kind = lineage.get("what", "a plain file of motions")
+        return False, f"{lineage['data']} is {kind}, which keeps no runs"
     try:
         if not record_run(open_store(store), row):
             return False, f"the store has another run {row.run_id}: run the evaluation again"

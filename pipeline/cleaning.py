@@ -1,6 +1,6 @@
 """From a detector's jumpy, gappy joints to an even 20 fps: gaps, spikes, smoothing, runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -66,6 +66,31 @@ def clean_pose(pose: MappedPose, config: CleaningConfig) -> list[CleanRun]:
             )
         )
     return runs
+
+
+def with_guesses(run: CleanRun, guesses: MappedPose, config: CleaningConfig) -> CleanRun:
+    """A run with the detector's guesses at joints that it was not sure enough of.
+
+    Joints that were seen stay as they are, and so does the run's length: guesses alone make none.
+
+    Args:
+        run: Of the sure joints.
+        guesses: The same person's joints, mapped with a lower threshold.
+        config: As the run was cleaned with.
+
+    Returns:
+        The run with `seen` True where a joint was seen or guessed, and the guess' confidence.
+    """
+    grid = run.start_s + np.arange(len(run.seen)) / config.fps
+    joints, known, confidence = _resample(guesses, grid, config)
+    smooth = _smooth(joints, known, config).astype(np.float32)
+    added = known & ~run.seen
+    return replace(
+        run,
+        joints=np.where(added[..., None], smooth, run.joints),
+        seen=run.seen | added,
+        confidence=np.where(added, confidence, run.confidence),
+    )
 
 
 def spans(flags: Bool) -> list[tuple[int, int]]:

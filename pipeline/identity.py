@@ -6,6 +6,8 @@ from pipeline.arrays import Float32, Float64
 
 VELOCITY_MEMORY = 0.5
 """Share of the former velocity in the new: detections tremble, and one step is a poor witness."""
+ESTABLISHED = 5
+"""Detections after which a track can contest another's."""
 LONGEST_PREDICTION_S = 0.4
 """Nobody keeps a straight path for longer; a lost person is then expected where it led."""
 
@@ -28,40 +30,47 @@ def new_velocity(
     counts = both > 0
     if not counts.any() or seconds <= 0:
         return former
-    step = np.median((after[counts] - before[counts]).astype(np.float64), axis=0) / seconds
+    moved = (after[counts] - before[counts]).astype(np.float64)
+    step: Float64 = np.median(moved, axis=0) / seconds
     return VELOCITY_MEMORY * former + (1 - VELOCITY_MEMORY) * step
 
 
 def unsure_pairs(
-    gain: Float64, pairs: list[tuple[int, int]], margin: float
+    gain: Float64,
+    pairs: list[tuple[int, int]],
+    rivals: list[bool],
+    last_seen: list[float],
+    margin: float,
 ) -> set[tuple[int, int]]:
-    """Links that could as well be others.
+    """Links of which nobody could say that they are not another track's.
 
-    A link is unsure where swapping it with a rival's (or with a detection or a track that is left
-    over) would cost less than `margin` for each link swapped.
+    A link is unsure where giving its detection to a rival track (which gives its own, if it has
+    one, in return) would cost less than `margin` for each link changed.
 
     Args:
         gain: (M, N) similarity of every track and detection; 0 where they cannot be linked.
         pairs: The links chosen, as (track, detection).
+        rivals: (M,) tracks that may be somebody: a flicker of two frames contests nothing.
+        last_seen: (M,) seconds; who was lost contests nothing of who was seen since.
         margin: Least difference that counts as sure.
 
     Returns:
         Those of `pairs` that are unsure.
     """
-    linked_track = dict(pairs)
-    linked_person = {person: track for track, person in pairs}
+    linked = dict(pairs)
     unsure: set[tuple[int, int]] = set()
     for track, person in pairs:
         for rival in range(len(gain)):
-            other = linked_track.get(rival)
-            if rival == track or gain[rival, person] <= 0:
+            if rival == track or not (rivals[rival] and rivals[track] and gain[rival, person] > 0):
                 continue
-            now = gain[track, person] + (0.0 if other is None else gain[rival, other])
-            swapped = gain[rival, person] + (0.0 if other is None else gain[track, other])
-            links = 1 if other is None else 2
-            if now - swapped < margin * links:
-                unsure |= {(track, person)} if other is None else {(track, person), (rival, other)}
-        for spare in range(gain.shape[1]):
-            if spare not in linked_person and gain[track, person] - gain[track, spare] < margin:
-                unsure.add((track, person))
+            if last_seen[rival] < last_seen[track]:
+                continue
+            other = linked.get(rival)
+            if other is None:
+                if gain[track, person] - gain[rival, person] < margin:
+                    unsure.add((track, person))
+                continue
+            now = gain[track, person] + gain[rival, other]
+            if now - gain[rival, person] - gain[track, other] < 2 * margin:
+                unsure |= {(track, person), (rival, other)}
     return unsure

@@ -20,8 +20,10 @@ CLOCK_HZ = 1000.0
 
 @dataclass(frozen=True)
 class ShotSettings:
-    """PySceneDetect's `AdaptiveDetector`: a cut stands out from the change around it, so that a fast
-    pan or a flash of movement is none."""
+    """PySceneDetect's `AdaptiveDetector`.
+
+    A cut stands out from the change around it, so that a fast pan is none.
+    """
 
     adaptive_threshold: float = 3.0
     """A cut changes the picture this many times as much as its neighbours in time do."""

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.arrays import Float32, Float64
 from pipeline.carriers import Pose2D
-from pipeline.identity import LONGEST_PREDICTION_S, new_velocity, unsure_pairs
+from pipeline.identity import ESTABLISHED, LONGEST_PREDICTION_S, new_velocity, unsure_pairs
 from pipeline.pose.joint_sets import JOINT_SETS
 from pipeline.pose.protocol import FramePersons, PersonTrack
 from pipeline.pose.settings import LinkSettings
@@ -85,14 +85,33 @@ def box_iou(a: Float32, b: Float32) -> Float64:
     Returns:
         (M, N) in [0, 1]; 0 where a box is NaN or without area.
     """
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = np.clip(high - low, 0, None).prod(axis=-1, dtype=np.float64)
-    areas = [(box[:, 2:] - box[:, :2]).prod(axis=-1, dtype=np.float64) for box in (a, b)]
-    union = areas[0][:, None] + areas[1][None, :] - overlap
+    overlap = _overlap(a, b)
+    union = box_areas(a)[:, None] + box_areas(b)[None, :] - overlap
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio: Float64 = np.nan_to_num(overlap / union, nan=0.0, posinf=0.0)
     return ratio
+
+
+def contained(a: Float32, b: Float32) -> Float64:
+    """Share of the smaller box that lies in the larger, of every pair of boxes.
+
+    Args:
+        a: (M, 4) x0 y0 x1 y1.
+        b: (N, 4) x0 y0 x1 y1.
+
+    Returns:
+        (M, N) in [0, 1]; 0 where a box is NaN or without area.
+    """
+    smaller = np.minimum(box_areas(a)[:, None], box_areas(b)[None, :])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share: Float64 = np.nan_to_num(_overlap(a, b) / smaller, nan=0.0, posinf=0.0)
+    return share
+
+
+def box_areas(boxes: Float32) -> Float64:
+    """(P,) areas of (P, 4) boxes; NaN where a box is."""
+    areas: Float64 = (boxes[:, 2:] - boxes[:, :2]).prod(axis=-1, dtype=np.float64)
+    return areas
 
 
 def keypoint_similarity(
@@ -222,6 +241,14 @@ def _score_parts(track: PersonTrack) -> tuple[float, float, float]:
     return size, track.coverage, float(track.pose.confidence[seen].mean())
 
 
+def _overlap(a: Float32, b: Float32) -> Float64:
+    """(M, N) area that every pair of boxes shares."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared: Float64 = np.clip(high - low, 0, None).prod(axis=-1, dtype=np.float64)
+    return shared
+
+
 def _with_margin(boxes: Float32) -> Float32:
     """(P, 4) boxes grown by `BOX_MARGIN` of their longer side on every side."""
     grow = BOX_MARGIN * (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0.0, keepdims=True)
@@ -256,7 +283,9 @@ def _assign(
     pairs = [(int(t), int(p)) for t, p in zip(rows, columns, strict=True) if gain[t, p] > 0]
     unsure = set()
     if settings.unsure_margin > 0:
-        unsure = unsure_pairs(gain, pairs, settings.unsure_margin)
+        rivals = [len(track.members) >= ESTABLISHED for track in alive]
+        last_seen = [track.time for track in alive]
+        unsure = unsure_pairs(gain, pairs, rivals, last_seen, settings.unsure_margin)
     matched = {p: alive[t] for t, p in pairs if (t, p) not in unsure}
     return matched, [alive[t] for t, _ in unsure]
 

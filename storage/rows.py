@@ -227,6 +227,7 @@ class MotionRow:
     quality_foot_skating: float | None = None
     quality_jitter: float | None = None
     quality_spread: float | None = None
+    second_opinion: float | None = None
     label_score: float | None = None
     label_error: float | None = None
     joint_error: Float32 | None = None

@@ -175,6 +175,7 @@ MOTIONS = TableSpec(
         Column("quality_foot_skating", FLOAT32, "Speed of feet in contact.", "m/s"),
         Column("quality_jitter", FLOAT32, "Mean jerk of the joints.", "m/s^3"),
         Column("quality_spread", FLOAT32, "How far repeated lifts of the view disagree.", "m"),
+        Column("second_opinion", FLOAT32, "Share of frames with the 2D estimator's own 3D in it."),
         Column("label_score", FLOAT32, "Trust in the label by its calibration, 0 to 1."),
         Column("label_error", FLOAT32, "Expected error of the pose, aligned.", "m"),
         Column("joint_error", list_of(FLOAT32), "(J,) expected error of each joint.", "m"),

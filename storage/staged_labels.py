@@ -28,7 +28,8 @@ LABEL = (
     "joints3d", "joints3d_shape", "features3d", "features3d_shape", "feature_mask3d",
     "feature_mask3d_shape", "view_azimuth_deg", "quality_reprojection_error",
     "quality_foot_skating", "quality_jitter", "quality_spread", "view_elevation_deg", "view_name",
-    "label_score", "label_error", "joint_error", "shard_id", *(column.name for column in LINEAGE),
+    "second_opinion", "label_score", "label_error", "joint_error", "shard_id",
+    *(column.name for column in LINEAGE),
 )  # fmt: skip
 """The columns of `motions` that a label consists of; all others are about what was seen."""
 _COLUMNS = ["motion_id", *LABEL]

@@ -10,7 +10,12 @@ from truth_clips import canonical_motion
 
 from models.checkpoint import SHIPPED, load_checkpoint
 from models.data.motion import Motion
-from models.label_calibration.fitting import FEWEST_LABELS, fit_calibration, label_weights
+from models.label_calibration.fitting import (
+    FEWEST_LABELS,
+    WHOLE_SOURCE,
+    fit_calibration,
+    label_weights,
+)
 from models.label_calibration.known_labels import (
     KnownLabel,
     append_labels,
@@ -78,10 +83,27 @@ def test_evidence_that_says_nothing_is_not_taken_for_a_calibration(labels):
 
 
 def test_sources_count_alike_and_so_do_their_groups(labels):
-    few = [planted(seed, "synthetic") for seed in range(10)]
-    weight = label_weights([*labels, *few])
-    assert weight[: len(labels)].sum() == pytest.approx(weight[len(labels) :].sum())
-    assert np.allclose(weight[: len(labels)], weight[0])
+    n = len(labels)
+    enough = [planted(seed, "synthetic") for seed in range(2 * WHOLE_SOURCE)]  # two a group
+    weight = label_weights([*labels, *enough])
+    assert weight[:n].sum() == pytest.approx(weight[n:].sum())
+    assert np.allclose(weight[:n], weight[0])
+    few = label_weights([*labels, *enough[: WHOLE_SOURCE // 2]])
+    share = len({label.group for label in enough[: WHOLE_SOURCE // 2]}) / WHOLE_SOURCE
+    assert few[n:].sum() == pytest.approx(few[:n].sum() * share)
+
+
+def test_the_curve_is_of_the_labels_that_are_like_those_to_come(labels):
+    """Errors of rendered clips that are twice as large at the same evidence: so is what's told."""
+    doubled = [planted(seed, "synthetic") for seed in range(2 * WHOLE_SOURCE)]
+    doubled = [replace(d, joint_errors_m=2.0 * d.joint_errors_m) for d in doubled]
+    both = [*labels, *doubled]
+    fitted = fit_calibration(both, "net-1", FIGURES, JOINT, "synthetic")
+    told = reliability(doubled, fitted)
+    for part in told.parts:
+        assert part.expected_mm == pytest.approx(part.true_mm, rel=0.15)
+    few = fit_calibration([*labels, *doubled[:20]], "net-1", FIGURES, JOINT, "synthetic")
+    assert few == fit_calibration([*labels, *doubled[:20]], "net-1", FIGURES, JOINT)
 
 
 def test_too_little_to_fit_or_to_judge_is_refused(labels):
@@ -179,10 +201,13 @@ def test_labels_of_motion_capture_come_with_evidence_and_error():
         assert (label.evidence.spread_m is None) == (label.way == "plain")
 
 
-@pytest.mark.parametrize("way", ["plain", "flip", "many", "many+refine"])
+@pytest.mark.parametrize(
+    "way", ["plain", "flip", "many", "many+refine", "many+refine+guesses+second-opinion"]
+)
 def test_a_way_is_made_as_its_name_says(way):
     config = config_of(way)
-    assert config.score and way_of(ensemble=config.ensemble, refine=config.refine) == way
+    options = {"ensemble": config.ensemble, "refine": config.refine, "guesses": config.guesses}
+    assert config.score and way_of(**options, second_opinion=config.second_opinion) == way
 
 
 @pytest.mark.parametrize("way", ["", "plane", "plain+polish"])

@@ -221,6 +221,38 @@ def test_a_detector_that_sees_nobody_gives_no_track(
     assert MMPoseEstimator(strict).estimate(_batches(frames[:3], 2), SIZE) == []
 
 
+def test_between_detections_poses_lead_on(
+    chosen: MMPoseSettings,
+    detector_weights: Path,
+    frames: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every = replace(chosen, detector_config=DETECTOR, detector_checkpoint=detector_weights)
+    always, seldom = MMPoseEstimator(every), MMPoseEstimator(replace(every, detect_every=3))
+    assert MMPoseEstimator(replace(every, detect_every=1)).estimator_id == always.estimator_id
+    assert seldom.estimator_id != always.estimator_id
+    looked: list[int] = []
+    real = seldom._person_boxes
+
+    def watched(pictures: list[np.ndarray]) -> list[np.ndarray]:
+        looked.append(len(pictures))
+        return [boxes[:2] for boxes in real(pictures)]
+
+    monkeypatch.setattr(seldom, "_person_boxes", watched)
+    monkeypatch.setattr("pipeline.pose.led_boxes.LEAST_CONFIDENCE", 0.0)  # weights are random
+    tracks = seldom.estimate(_batches(frames[:7], 4), SIZE)
+    assert looked == [1, 1, 1]  # frames 0, 3 and 6
+    assert sum(int(track.seen.sum()) for track in tracks) >= 7
+    again = seldom.estimate(_batches(frames[:7], 2), SIZE)
+    for a, b in zip(again, tracks, strict=True):
+        np.testing.assert_array_equal(a.pose.joints, b.pose.joints)
+
+
+def test_detect_every_nought_is_one_sentence(chosen: MMPoseSettings) -> None:
+    with pytest.raises(ValueError, match="detect_every must be 1 or more, got 0"):
+        replace(chosen, detect_every=0)
+
+
 def test_a_model_with_feet_names_its_joints(tmp_path: Path) -> None:
     require_mmpose()
     from mmpose.apis import init_model

@@ -30,8 +30,10 @@ def ingest(
     shots: Literal["preset", "on", "off"] = "preset",
     camera: Literal["preset", "on", "off"] = "preset",
     half_bodies: Literal["preset", "on", "off"] = "preset",
+    guesses: Literal["preset", "on", "off"] = "preset",
     ensemble: Literal["preset", "none", "flip", "many"] = "preset",
     refine: Literal["preset", "on", "off"] = "preset",
+    second_opinion: Literal["preset", "on", "off"] = "preset",
     clean_up: Literal["preset", "on", "off"] = "preset",
     score: Literal["preset", "on", "off"] = "preset",
     one_euro: bool = False,
@@ -69,8 +71,10 @@ def ingest(
         shots: Cut at shot boundaries: nobody is followed over a cut.
         camera: Take the camera's own motion out of the body's path and scale.
         half_bodies: Label people without hips in the picture; what was not seen is marked.
+        guesses: Lift the 2D estimator's guesses at hardly seen joints too; rows say not seen.
         ensemble: Lift several times and average: `flip` twice, `many` more often.
         refine: Fit the lift to the joints that were seen, bones of constant length.
+        second_opinion: Average with the 2D estimator's own 3D, where it has one (MediaPipe).
         clean_up: Feet that stand stand still and on the ground; less jitter.
         score: Judge each label: expected error, and a score from 0 to 1.
         one_euro: Smooth labels with the paper's One-Euro filter.
@@ -94,6 +98,7 @@ def ingest(
         preset,
         {
             "people": people, "shots": shots, "camera": camera, "half_bodies": half_bodies,
+            "guesses": guesses, "second_opinion": second_opinion,
             "ensemble": ensemble, "refine": refine, "clean_up": clean_up, "score": score,
             "one_euro": one_euro, "only_2d": only_2d,
         },

@@ -78,7 +78,7 @@ def evaluate_synthetic(
             estimator = make(backend, looked[0])
             title = f"{backend}, {looked[0]}: {', '.join(names)}"
             for clip in track(clips, title):
-                seen = _observe(clip, estimator, plan, names)
+                seen = look(clip, estimator, plan, names)
                 _measure(found, clip, seen, checkpoint, backend, names, plan)
     order = [(b, m) for b in plan.backends for m in (*plan.variants, OWN_3D)]
     labels = {key: found.labels[key] for key in order}
@@ -93,9 +93,10 @@ def _passes(plan: SyntheticPlan) -> dict[tuple[str, bool], list[str]]:
     return out
 
 
-def _observe(
+def look(
     clip: TruthClip, estimator: PoseEstimator, plan: SyntheticPlan, names: Sequence[str]
 ) -> ObservedClip:
+    """A clip's 2D for some variants that follow the same people; from its file where it is kept."""
     configs = [plan.variants[name] for name in names]
     config = replace(configs[0], camera=any(each.camera for each in configs))
     if plan.kept is None:

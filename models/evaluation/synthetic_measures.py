@@ -3,6 +3,9 @@
 A label's heading is its own (it faces +Z at first), so each motion is turned about the vertical
 once, by the angle that fits the whole motion best, before positions are compared. The pose
 backend's own 3D is turned by the same rule, after the known camera has put it upright.
+
+Figures named `body_...` compare after both sides' joints have been brought to the body's own
+definition, see `models.evaluation.body_joints`; the others take joints as they are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.evaluation.body_joints import LABEL, load_body_joints
 from models.evaluation.synthetic_truth import TruthClip
 from models.lifting.labelling import ClipResult, LabelledMotion
 from models.lifting.lift_metrics import MM_PER_METRE, pa_mpjpe, per_joint_error
@@ -45,6 +49,11 @@ LABEL_FIGURES: Mapping[str, Figure] = {
     ),
     "mpjpe_12": Figure("MPJPE 12", "mm", "Limb joints, hips aligned, one turn a motion."),
     "mpjpe_22": Figure("MPJPE 22", "mm", "All joints, root aligned, one turn a motion."),
+    "body_pa_12": Figure(
+        "PA-MPJPE 12, body", "mm", "Limb joints brought to the body's definition by fixed weights."
+    ),
+    "body_pa_22": Figure("PA-MPJPE 22, body", "mm", "All joints, likewise."),
+    "body_mpjpe_12": Figure("MPJPE 12, body", "mm", "Limb joints, likewise, not aligned."),
     "root_path": Figure(
         "root path", "mm", "Mean distance of the root from its true path, path's middle aligned."
     ),
@@ -54,6 +63,8 @@ LABEL_FIGURES: Mapping[str, Figure] = {
 SAME_FRAMES = ("same_label", "same_other", "same_change")
 """PA-MPJPE 12 in mm on frames that both have: the label's, the backend's own 3D's, and the first
 less the second."""
+SAME_FRAMES_BODY = ("body_same_label", "body_same_other", "body_same_change")
+"""The same with both sides' joints brought to the body's definition."""
 VIEW_FIGURES: Mapping[str, Figure] = {
     "pck_12": Figure("PCK@0.2, 12", "%", "Limb joints within 0.2 torso; unseen joints are wrong."),
     "pck_22": Figure("PCK@0.2, 22", "%", "All joints, after mapping to the skeleton."),
@@ -108,7 +119,9 @@ def measure_labels(clip: TruthClip, result: ClipResult, seen: ObservedClip) -> C
         return ClipMeasures({}, frames, 0, ghosts, reason)
     labels = [Placed(times, joints) for times, joints in own]
     whole = [_errors(clip, label) for label in labels]
-    figures = {name: _mean(each[name] for each in whole) for name in LABEL_FIGURES}
+    figures = {
+        name: _mean(each[name] for each in whole) for name in LABEL_FIGURES if name in whole[0]
+    }
     labelled = sum(len(label.times) for label in labels)
     return ClipMeasures({**figures, **_same_frames(clip, labels, seen)}, frames, labelled, ghosts)
 
@@ -116,7 +129,7 @@ def measure_labels(clip: TruthClip, result: ClipResult, seen: ObservedClip) -> C
 def measure_other(clip: TruthClip, seen: ObservedClip) -> ClipMeasures:
     """The same of the backend's own 3D, on all frames that it has; limb joints alone."""
     frames = int(clip.end_s * HUMANML3D.fps) + 1
-    other = _backend_3d(clip, seen)
+    other = backend_3d(clip, seen)
     if other is None:
         reason = seen.reason.value if seen.reason else "no 3D"
         return ClipMeasures({}, frames, 0, 0, reason)
@@ -126,6 +139,11 @@ def measure_other(clip: TruthClip, seen: ObservedClip) -> ClipMeasures:
         "mpjpe_12": float(_turned_error(_hip_aligned(other.joints), _hip_aligned(truth)).mean()),
         "scale": _scale_error(other.joints, truth),
     }
+    body = load_body_joints().apply(_joint_set(seen), other.joints)
+    if body is not None:
+        figures["body_pa_12"] = float(pa_mpjpe(body, truth).mean())
+        error = _turned_error(_hip_aligned(body), _hip_aligned(truth))
+        figures["body_mpjpe_12"] = float(error.mean())
     return ClipMeasures(figures, frames, min(len(other.times), frames), 0)
 
 
@@ -200,7 +218,17 @@ def _errors(clip: TruthClip, label: Placed) -> dict[str, Float64]:
     turn = best_turn(pose, true_pose)
     path, true_path = label.joints[:, 0] @ turn.T, truth[:, 0]
     off = (path - path.mean(0)) - (true_path - true_path.mean(0))
+    body = load_body_joints().apply(LABEL, label.joints)
+    mapped = {}
+    if body is not None:
+        body_limbs = body[:, LIMB_INDEX]
+        mapped = {
+            "body_pa_12": pa_mpjpe(body_limbs, true_limbs),
+            "body_pa_22": pa_mpjpe(body, truth),
+            "body_mpjpe_12": _turned_error(_hip_aligned(body_limbs), _hip_aligned(true_limbs)),
+        }
     return {
+        **mapped,
         "pa_12": pa_mpjpe(limbs, true_limbs),
         "pa_22": pa_mpjpe(label.joints, truth),
         "mpjpe_12": _turned_error(_hip_aligned(limbs), _hip_aligned(true_limbs)),
@@ -242,27 +270,42 @@ def _scale_error(limbs: Float64, truth: Float64) -> float:
 
 
 def _same_frames(clip: TruthClip, labels: Sequence[Placed], seen: ObservedClip) -> dict[str, float]:
-    """PA-MPJPE of both on the frames that both have."""
-    other = _backend_3d(clip, seen)
+    """PA-MPJPE of both on the frames that both have, as they are and in the body's definition."""
+    other = backend_3d(clip, seen)
     if other is None:
         return {}
-    ours, theirs = [], []
+    weights = load_body_joints()
+    theirs = weights.apply(_joint_set(seen), other.joints)
+    plain, mapped = [], []
     for label in labels:
         near = np.abs(other.times[None] - label.times[:, None])
         both = near.min(1) <= SAME_FRAME_S
         index = near.argmin(1)[both]
-        truth = clip.joints_at(label.times[both])[:, LIMB_INDEX]
-        ours.append(pa_mpjpe(label.joints[both][:, LIMB_INDEX], truth))
-        true_there = clip.joints_at(other.times[index])[:, LIMB_INDEX]
-        theirs.append(pa_mpjpe(other.joints[index], true_there))
-    if not sum(map(len, ours)):
-        return {}
-    label_mm, other_mm = _mean(ours), _mean(theirs)
-    values = (label_mm, other_mm, label_mm - other_mm)
-    return dict(zip(SAME_FRAMES, values, strict=True))
+        truths = [clip.joints_at(t)[:, LIMB_INDEX] for t in (label.times[both], other.times[index])]
+        ours = label.joints[both]
+        plain.append(_pair(ours[:, LIMB_INDEX], other.joints[index], truths))
+        own = weights.apply(LABEL, ours)
+        if own is not None and theirs is not None:
+            mapped.append(_pair(own[:, LIMB_INDEX], theirs[index], truths))
+    out: dict[str, float] = {}
+    for names, pairs in ((SAME_FRAMES, plain), (SAME_FRAMES_BODY, mapped)):
+        if sum(len(a) for a, _ in pairs):
+            label_mm, other_mm = _mean(a for a, _ in pairs), _mean(b for _, b in pairs)
+            values = (label_mm, other_mm, label_mm - other_mm)
+            out |= dict(zip(names, values, strict=True))
+    return out
 
 
-def _backend_3d(clip: TruthClip, seen: ObservedClip) -> Placed | None:
+def _pair(ours: Float64, theirs: Float64, truths: Sequence[Float64]) -> tuple[Float64, Float64]:
+    return pa_mpjpe(ours, truths[0]), pa_mpjpe(theirs, truths[1])
+
+
+def _joint_set(seen: ObservedClip) -> str:
+    """Of the backend that saw the clip; empty when nobody was seen."""
+    return seen.people[0].track.pose.joint_set if seen.people else ""
+
+
+def backend_3d(clip: TruthClip, seen: ObservedClip) -> Placed | None:
     """The backend's own limbs in the world's axes: of all people, who lies nearest in each frame.
 
     The known camera turns them upright, which nobody could do for a real video.

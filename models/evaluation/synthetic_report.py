@@ -7,7 +7,7 @@ from typing import Any
 
 from models.evaluation.intervals import Interval
 from models.evaluation.seeds import over_seeds
-from models.evaluation.synthetic_measures import SAME_FRAMES, ClipMeasures
+from models.evaluation.synthetic_measures import SAME_FRAMES, SAME_FRAMES_BODY, ClipMeasures
 from models.evaluation.synthetic_truth import TruthClip
 
 COVERAGE = "coverage"
@@ -63,7 +63,15 @@ class SyntheticReport:
     @property
     def gains(self) -> dict[str, float]:
         """By `backend, maker`: by which share the label's error is below the backend's own 3D."""
-        label, other = SAME_FRAMES[:2]
+        return self._gains(SAME_FRAMES)
+
+    @property
+    def body_gains(self) -> dict[str, float]:
+        """The same with both sides' joints brought to the body's definition."""
+        return self._gains(SAME_FRAMES_BODY)
+
+    def _gains(self, names: Sequence[str]) -> dict[str, float]:
+        label, other, _ = names
         return {
             f"{row.backend}, {row.maker}": 1 - row.scores[label].mean / row.scores[other].mean
             for row in self.against
@@ -168,7 +176,10 @@ def _changes(
         both = {n: (m, b) for n, (m, b) in pairs.items() if not b.reason}
         columns: dict[str, list[float]] = {}
         for after, other in both.values():
-            for name in after.figures.keys() & other.figures.keys() - set(SAME_FRAMES):
+            for name in after.figures.keys() & other.figures.keys() - {
+                *SAME_FRAMES,
+                *SAME_FRAMES_BODY,
+            }:
                 columns.setdefault(name, []).append(after.figures[name] - other.figures[name])
         scores = {name: over_seeds(values) for name, values in sorted(columns.items())}
         rows.append(SyntheticRow("all", backend, maker, len(both), 0, 0, scores))

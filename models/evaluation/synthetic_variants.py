@@ -15,9 +15,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "shots": {"shots": True},
     "camera": {"camera": True},
     "half-bodies": {"half_bodies": True},
+    "guesses": {"guesses": True},
     "flip": {"ensemble": "flip"},
     "ensemble": {"ensemble": "many"},
     "refine": {"refine": True},
+    "second-opinion": {"second_opinion": True},
     "clean-up": {"clean_up": True},
     "one-euro": {"one_euro": True},
 }

@@ -27,6 +27,7 @@ from models.lifting.lift import lift
 from models.lifting.noisy_view import BODY_HEIGHT_M
 from pipeline.arrays import Bool, Float32
 from pipeline.feature_masks import feature_mask2d
+from pipeline.half_body import known_to_network
 from pipeline.person_frames import PersonFrames, SeenVideo, count_person_frames
 from pipeline.plausibility import MIN_FRAMES, PERCENT, plausibility
 from pipeline.quality import fit_azimuth
@@ -53,7 +54,8 @@ def lift_anew(checkpoint: Checkpoint) -> Label:
     def label(motion: Motion) -> Float32:
         view, seen = _input(motion)
         features = features_from_view(view, skeleton)
-        lifted = lift(checkpoint, features, feature_mask2d(seen, skeleton)).joints
+        known = feature_mask2d(_known(motion, seen), skeleton)
+        lifted = lift(checkpoint, features, known).joints
         return lifted * np.float32(skeleton.metres_per_unit)
 
     return label
@@ -100,11 +102,22 @@ def evaluate_wild(
 
 
 def _input(motion: Motion) -> tuple[Float32, Bool]:
-    """(T, J, 2) the view and (T, J) where it was seen."""
+    """(T, J, 2) the view and (T, J) where it was seen; a root that was placed counts as seen."""
     if motion.view is None:
         raise ValueError(f"motion {motion.motion_id} has no view of its own: it is not from video")
     seen = np.ones(motion.view.shape[:2], np.bool_)
-    return motion.view, seen if motion.joint_mask is None else motion.joint_mask
+    if motion.joint_mask is not None:
+        seen = motion.joint_mask.copy()
+        seen[:, 0] |= _known(motion, seen)[:, 0]
+    return motion.view, seen
+
+
+def _known(motion: Motion, seen: Bool) -> Bool:
+    """(T, J) joints that were seen, and of half bodies those that were placed for the network."""
+    mask = motion.joint_mask
+    if motion.view is None or mask is None or mask[:, 0].all():
+        return seen
+    return known_to_network(motion.view, mask)
 
 
 def unusable(motion: Motion) -> str:

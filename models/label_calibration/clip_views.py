@@ -13,6 +13,7 @@ from models.lifting.observing import observe_clip
 from models.lifting.pseudo_label import ViewFacts
 from pipeline.arrays import Float32
 from pipeline.pose.protocol import PoseEstimator
+from pipeline.second_opinion import SecondOpinion, opinion_of
 from pipeline.skeletons import HUMANML3D
 
 SYNTHETIC = "synthetic"
@@ -20,6 +21,7 @@ WINDOW_FRAMES = 40
 """A clip is cut into views of 2 s or a little more."""
 TRUTH_SUFFIX = ".truth.npz"
 ARRAYS = ("view", "seen", "confidence")
+OPINION = ("opinion", "known")
 
 
 def clip_views(
@@ -41,6 +43,7 @@ def clip_views(
         with np.load(file, allow_pickle=False) as told:
             for i in range(int(told["count"])):
                 arrays = {name: told[f"{name}{i}"] for name in ARRAYS}
+                arrays |= {name: told[f"{name}{i}"] for name in OPINION if f"{name}{i}" in told}
                 start = round(float(told[f"start_s{i}"]) * HUMANML3D.fps)
                 width, height = told["picture"]
                 facts = ViewFacts(float(told[f"px_per_metre{i}"]), (float(width), float(height)))
@@ -56,6 +59,10 @@ def _observe(video: Path, estimator: PoseEstimator, config: LabelConfig, file: P
     for i, motion in enumerate(motions):
         for name in (*ARRAYS, "start_s", "px_per_metre"):
             arrays[f"{name}{i}"] = np.asarray(getattr(motion, name))
+        times = motion.start_s + np.arange(len(motion.seen)) / HUMANML3D.fps
+        opinion = opinion_of(max(seen.people, key=lambda person: person.score).track, times)
+        if opinion is not None:
+            arrays[f"opinion{i}"], arrays[f"known{i}"] = opinion.joints3d, opinion.known
     if seen.people:
         arrays["picture"] = np.asarray(seen.people[0].track.pose.frame_size, np.float64)
     partial = file.with_suffix(".partial.npz")
@@ -78,7 +85,11 @@ def _windows(
     for part in np.array_split(np.arange(frames), max(1, frames // WINDOW_FRAMES)):
         cut = slice(int(part[0]), int(part[-1]) + 1)
         view, seen = arrays["view"][cut], arrays["seen"][cut]
-        rooted = np.where(seen[..., None], view - view[0, 0], 0.0).astype(np.float32)
+        known = seen | (view != 0.0).any(axis=-1)
+        rooted = np.where(known[..., None], view - view[0, 0], 0.0).astype(np.float32)
+        opinion = None
+        if "opinion" in arrays:
+            opinion = SecondOpinion(arrays["opinion"][cut], arrays["known"][cut])
         yield KnownView(
             name=f"{clip}/{start + cut.start}",
             group=clip,
@@ -88,4 +99,5 @@ def _windows(
             confidence=arrays["confidence"][cut],
             truth=truth[start + cut.start : start + cut.stop],
             facts=facts,
+            opinion=opinion,
         )

@@ -3,7 +3,9 @@
 import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
+
+import numpy as np
 
 from models.checkpoint import Checkpoint
 from models.label_calibration.known_labels import KnownLabel, joint_errors
@@ -12,6 +14,7 @@ from models.lifting.label_config import Ensemble, LabelConfig
 from models.lifting.pseudo_label import ViewFacts, label_stored_view
 from pipeline.arrays import Bool, Float32
 from pipeline.reasons import PipelineError
+from pipeline.second_opinion import SecondOpinion
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class KnownView:
     """Views of one motion or clip are no independent measurements."""
     source: str
     joints: Float32
-    """(T, J, 2) in the view's scale; 0 where not seen."""
+    """(T, J, 2) in the view's scale; 0 where neither seen nor guessed."""
     seen: Bool
     """(T, J)"""
     confidence: Float32
@@ -31,6 +34,8 @@ class KnownView:
     truth: Float32
     """(T, J, 3) metres."""
     facts: ViewFacts
+    opinion: SecondOpinion | None = None
+    """The 2D estimator's own 3D; None where there is none."""
 
 
 def config_of(way: str) -> LabelConfig:
@@ -39,25 +44,36 @@ def config_of(way: str) -> LabelConfig:
     Raises:
         ValueError: No way has this name.
     """
-    for ensemble, refine in itertools.product(get_args(Ensemble), (False, True)):
-        if way_of(ensemble=ensemble, refine=refine) == way:
-            return LabelConfig(ensemble=ensemble, refine=refine, score=True)
+    switches = itertools.product(get_args(Ensemble), *[(False, True)] * 3)
+    for ensemble, refine, guesses, second_opinion in switches:
+        named: dict[str, Any] = {
+            "ensemble": ensemble, "refine": refine, "guesses": guesses,
+            "second_opinion": second_opinion,
+        }  # fmt: skip
+        if way_of(**named) == way:
+            return LabelConfig(**named, score=True)
     raise ValueError(f"no way of labelling is called '{way}'")
 
 
 def label_known_view(
     view: KnownView, ways: Collection[str], checkpoint: Checkpoint
 ) -> Iterator[KnownLabel]:
-    """One label a way; those that cannot be made are passed over."""
+    """One label a way; those that cannot be made are passed over.
+
+    Of views without guesses or a second opinion a way that uses them is the way without.
+    """
     for way in ways:
+        config = config_of(way)
+        sure = np.where(view.seen[..., None], view.joints, np.float32(0.0))
         try:
             label = label_stored_view(
-                view.joints,
+                view.joints if config.guesses else sure,
                 view.seen,
                 checkpoint,
-                config_of(way),
+                config,
                 confidence=view.confidence,
                 facts=view.facts,
+                opinion=view.opinion,
             )
         except PipelineError:
             continue

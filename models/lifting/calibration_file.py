@@ -40,17 +40,22 @@ class Calibrations:
     """Data, numbers, date and code that they were fitted with."""
 
 
-def way_of(*, ensemble: str = "none", refine: bool = False, clean_up: bool = False,
-           fuse_world: bool = False) -> str:  # fmt: skip
+def way_of(
+    *,
+    ensemble: str = "none",
+    refine: bool = False,
+    guesses: bool = False,
+    second_opinion: bool = False,
+) -> str:
     """How labels are made, in one name: `plain`, `flip`, `flip+refine`, ...
 
     Clean-up after the lift is not part of it: it moves joints by millimetres.
     """
-    del clean_up
     parts = [
         PLAIN_WAY if ensemble == "none" else ensemble,
         *(["refine"] if refine else []),
-        *(["fuse-world"] if fuse_world else []),
+        *(["guesses"] if guesses else []),
+        *(["second-opinion"] if second_opinion else []),
     ]
     return "+".join(parts)
 

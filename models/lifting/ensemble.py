@@ -34,7 +34,7 @@ ENSEMBLE_KINDS: tuple[EnsembleKind, ...] = get_args(EnsembleKind)
 SCALES = (0.92, 1.0, 1.08)
 """Sizes of the view that `many` lifts, times the judged one: about as far as that one is off."""
 MANY_PASSES = ((1.0,), SCALES)
-"""Scales lifted each time that `many` has brought the view to size; a third time adds nothing."""
+"""Scales lifted each time that `many` has brought the view to size."""
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,19 @@ Preset = Literal["paper", "wild"]
 Switch = Literal["preset", "on", "off"]
 """An option as a user gives it: `preset` leaves it to the preset."""
 ADDED_LATER = (
-    "only_2d", "people", "shots", "camera", "half_bodies", "ensemble", "refine", "clean_up",
-    "score",
+    "only_2d", "people", "shots", "camera", "half_bodies", "guesses", "ensemble", "refine",
+    "second_opinion", "clean_up", "score",
 )  # fmt: skip
 """Options that recipes made before them do not name: off, they are not named now either."""
 
 NOT_OPTIONS = ("skeleton_fps", "camera_settings", "shot_settings", "refine_settings",
                "clean_up_settings")  # fmt: skip
 """What a recipe also names: of the files it began with, and the constants behind an option."""
-OF_3D = ("one_euro", "ensemble", "refine", "clean_up", "score")
+OF_3D = ("one_euro", "ensemble", "refine", "second_opinion", "clean_up", "score")
 """Options that change how a view becomes 3D; all others are about the view itself."""
+
+GUESS_THRESHOLD = 0.01
+"""Confidence from which a guess is lifted: below it an estimator says that it has none."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,14 @@ class LabelConfig:
     """Take the camera's own motion out of the root's path and the body's scale."""
     half_bodies: bool = False
     """Also label people whose hips are out of the picture; what was not seen is marked so."""
+    guesses: bool = False
+    """Also lift what the 2D estimator guesses of joints that it hardly sees; not seen, in rows."""
     ensemble: Ensemble = "none"
     """Lift the view several times, differently prepared, and average."""
     refine: bool = False
     """Fit the lift to the joints that were seen, with bones of constant length."""
+    second_opinion: bool = False
+    """Average with the 2D estimator's own 3D, where it has one."""
     clean_up: bool = False
     """Physical clean-up: feet that stand stand still, on the ground; less jitter."""
     score: bool = False
@@ -98,8 +105,10 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
         "shots": True,
         "camera": True,
         "half_bodies": True,
+        "guesses": True,
         "ensemble": "many",
         "refine": True,
+        "second_opinion": True,
         "clean_up": True,
         "score": True,
     },
@@ -153,15 +162,19 @@ def relabelled_settings(
 ) -> dict[str, Any]:
     """The settings in a recipe after its motions were labelled anew, as an ingest would name them.
 
+    A second opinion is in no store: labels made anew go without.
+
     Args:
         settings: As the recipe had them.
         one_euro: Whether the new labels were smoothed.
         preset: How views became 3D; None: as before.
     """
-    asked = replace(config_of(settings), only_2d=False, one_euro=one_euro)
+    asked = replace(config_of(settings), only_2d=False, one_euro=one_euro, second_opinion=False)
     if preset is not None:
         plain = {f.name: f.default for f in fields(LabelConfig)}
         changed = {name: PRESETS[preset].get(name, plain[name]) for name in OF_3D}
-        asked = replace(asked, **{**changed, "one_euro": one_euro})
-    of_files = {name: value for name, value in settings.items() if name == "skeleton_fps"}
-    return {**asked.settings(), **of_files}
+        changed |= {"one_euro": one_euro, "second_opinion": False}
+        asked = replace(asked, **changed)
+    of_3d = {*OF_3D, "refine_settings", "clean_up_settings"}
+    kept = {name: v for name, v in settings.items() if name not in of_3d and name != "only_2d"}
+    return kept | {name: value for name, value in asked.settings().items() if name in of_3d}

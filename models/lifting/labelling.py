@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from models.checkpoint import Checkpoint
-from models.lifting.label_config import LabelConfig
+from models.lifting.label_config import GUESS_THRESHOLD, LabelConfig
 from models.lifting.observing import ObservedClip, Person, observe_clip
 from models.lifting.pseudo_label import PseudoLabel, SeenView, ViewFacts, label_view
 from pipeline.arrays import Bool, Float32
 from pipeline.carriers import Pose2D, VideoInfo
-from pipeline.cleaning import CleanRun, clean_pose, spans
+from pipeline.cleaning import CleanRun, clean_pose, spans, with_guesses
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.feature_masks import feature_mask2d
 from pipeline.half_body import (
@@ -32,6 +32,7 @@ from pipeline.pose.joint_sets import JOINT_SETS
 from pipeline.pose.protocol import PoseEstimator
 from pipeline.quality import LabelQuality, view_quality
 from pipeline.reasons import PipelineError, Reason
+from pipeline.second_opinion import opinion_of
 from pipeline.skeletons import HUMANML3D
 from pipeline.stopwatch import Stopwatch
 from pipeline.video import ReadLimits
@@ -213,10 +214,14 @@ def _label_person(
     if not runs:
         raise _no_run(pose, config.cleaning)
     views = [_view_of(run, hips) for run in runs]
+    if config.guesses:
+        low = {**limits, "threshold": GUESS_THRESHOLD}
+        guesses = map_joints(hips.pose if hips else steady, names, **low)
+        views = [_with_guesses(view, guesses, config.cleaning) for view in views]
     result.seconds["normalise"] += watch.seconds
     watch = Stopwatch()
-    for run, (view, body) in zip(runs, views, strict=True):
-        each.motions.append(_lift_run(run, view, body, each.person, aspect, checkpoint, config))
+    for view in views:
+        each.motions.append(_lift_run(view, each.person, aspect, checkpoint, config))
     result.seconds["lift"] += watch.seconds
 
 
@@ -248,40 +253,40 @@ def _no_run(pose: MappedPose, config: CleaningConfig) -> PipelineError:
     )
 
 
-def _view_of(run: CleanRun, hips: PlacedHips | None) -> tuple[ProjectedView, SeenBody]:
+@dataclass(frozen=True)
+class _RunView:
     """A run in the projected view, and what of it was really seen."""
+
+    run: CleanRun
+    view: ProjectedView
+    body: SeenBody
+
+
+def _view_of(run: CleanRun, hips: PlacedHips | None) -> _RunView:
     if hips is None:
         nothing = np.zeros_like(run.seen)
-        return project_run(run), SeenBody(run.seen, nothing, visible_part(run.seen))
+        return _RunView(run, project_run(run), SeenBody(run.seen, nothing, visible_part(run.seen)))
     body = seen_body(run, hips, HUMANML3D.fps)
     scale = half_body_scale(run.joints, body.seen) if body.placed.any() else None
-    return project_run(run, scale), body
+    return _RunView(run, project_run(run, scale), body)
+
+
+def _with_guesses(whole: _RunView, guesses: MappedPose, config: CleaningConfig) -> _RunView:
+    """The view with guessed joints beside those that were seen; the body's scale stays."""
+    run = with_guesses(whole.run, guesses, config)
+    return replace(whole, run=run, view=project_run(run, whole.view.px_per_metre))
 
 
 def _lift_run(
-    run: CleanRun,
-    view: ProjectedView,
-    body: SeenBody,
+    whole: _RunView,
     person: Person,
     pixel_aspect: float,
     checkpoint: Checkpoint | None,
     config: LabelConfig,
 ) -> LabelledMotion:
+    run, view, body = whole.run, whole.view, whole.body
     n = len(view.features)  # T positions give T - 1 rows, and as many lifted positions
-    width, height = person.track.pose.frame_size
-    what = SeenView(
-        joints=view.joints,
-        seen=body.seen,
-        anchored=body.anchored,
-        confidence=run.confidence,
-        features=view.features,
-        mask=view.mask,
-        facts=ViewFacts(
-            px_per_metre=view.px_per_metre,
-            picture=(width * pixel_aspect, float(height)),
-            camera_quality=person.camera.quality if person.camera else None,
-        ),
-    )
+    confidence = np.where(body.placed, 0.0, run.confidence).astype(np.float32)
     return LabelledMotion(
         start_frame=run.start_frame,
         start_s=run.start_s,
@@ -289,11 +294,45 @@ def _lift_run(
         features2d=view.features[: n - 1],
         mask2d=feature_mask2d(body.seen, HUMANML3D)[: n - 1],
         seen=body.seen[:n],
-        confidence=np.where(body.seen, run.confidence, 0.0)[:n].astype(np.float32),
+        confidence=confidence[:n],
         visible=body.visible,
         pixels=_in_picture(run, n, person, pixel_aspect),
         px_per_metre=view.px_per_metre,
-        label=None if checkpoint is None else label_view(what, checkpoint, config),
+        label=None
+        if checkpoint is None
+        else label_view(
+            _seen_view(whole, confidence, person, pixel_aspect, config), checkpoint, config
+        ),
+    )
+
+
+def _seen_view(
+    whole: _RunView,
+    confidence: Float32,
+    person: Person,
+    pixel_aspect: float,
+    config: LabelConfig,
+) -> SeenView:
+    """What a label is made from."""
+    run, view, body = whole.run, whole.view, whole.body
+    width, height = person.track.pose.frame_size
+    opinion = None
+    if config.second_opinion:
+        times = run.start_s + np.arange(len(view.features)) / HUMANML3D.fps
+        opinion = opinion_of(person.track, times)
+    return SeenView(
+        joints=view.joints,
+        seen=body.seen,
+        anchored=body.anchored | (run.seen & ~body.placed),
+        confidence=confidence,
+        features=view.features,
+        mask=view.mask,
+        facts=ViewFacts(
+            px_per_metre=view.px_per_metre,
+            picture=(width * pixel_aspect, float(height)),
+            camera_quality=person.camera.quality if person.camera else None,
+        ),
+        opinion=opinion,
     )
 
 

@@ -11,6 +11,7 @@ from models.lifting.label_config import LabelConfig
 from models.lifting.label_score import LabelScore, missing_evidence, score_label
 from pipeline.arrays import Bool, Float32
 from pipeline.camera_fit import CameraFit, fit_camera
+from pipeline.canonical import place_on_floor
 from pipeline.feature_masks import feature_mask2d, feature_mask3d
 from pipeline.half_body import known_to_network
 from pipeline.label_evidence import LabelEvidence, gather_evidence
@@ -22,11 +23,12 @@ from pipeline.reasons import PipelineError, Reason
 from pipeline.refine import refine
 from pipeline.representation2d import features_from_view
 from pipeline.representation3d import (
-    extract_features,
+    features_from_canonical,
     field_slices,
     recover_all_joints,
     recover_joints,
 )
+from pipeline.second_opinion import SecondOpinion, fuse
 from pipeline.skeletons import Skeleton
 
 
@@ -56,7 +58,7 @@ class SeenView:
     seen: Bool
     """(N+1, J) joints that were seen."""
     anchored: Bool
-    """(N+1, J) `seen`, and the root where it was placed: what fits count from."""
+    """(N+1, J) what a lift is fitted to: joints that were seen or guessed, and a placed root."""
     confidence: Float32
     """(N+1, J) the 2D estimator's, 0..1."""
     features: Float32
@@ -64,6 +66,15 @@ class SeenView:
     mask: Bool
     """(N, D2) True where an entry is known to the network: seen, or rests on a placed joint."""
     facts: ViewFacts = NOTHING_KNOWN
+    opinion: SecondOpinion | None = None
+    """The 2D estimator's own 3D of the N frames; None where it has none or nobody asked."""
+
+    @property
+    def rooted(self) -> Bool:
+        """(N+1, J) what a label is judged by: joints that were seen, and their root."""
+        out = self.seen.copy()
+        out[:, 0] = self.anchored[:, 0]
+        return out
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,8 @@ class PseudoLabel:
     """How far repeated lifts disagree, metres; None where the view was lifted once."""
     perspective_m: float | None
     """What perspective may move joints by, metres; None where the picture is not known."""
+    opinion_share: float | None
+    """Share of the frames in which a second opinion was averaged in; None where there was none."""
     evidence: LabelEvidence | None
     """What the score is made from; None where no score was asked for."""
     score: LabelScore | None
@@ -116,21 +129,27 @@ def label_view(view: SeenView, checkpoint: Checkpoint, config: LabelConfig) -> P
     joints = recover_joints(rows, checkpoint.skeleton)
     n = len(joints)
     shown, known, sure = view.joints[:n], view.anchored[:n], view.confidence[:n]
-    camera = fit_camera(joints, shown, known)
+    camera = fit_camera(joints, shown, view.rooted[:n])
     perspective = _perspective(view, joints, camera)
     evidence = None
     if config.score:
         evidence = _evidence(view, joints, lifted.spread, camera, perspective, checkpoint.skeleton)
-    changed = joints
+    changed, share = joints, None
     if config.refine:
         changed = refine(changed, shown, known, sure, camera, checkpoint.skeleton)
+    if view.opinion is not None:
+        changed, counted = fuse(changed, view.opinion)
+        share = float(counted.mean())
     if config.clean_up:
-        changed = clean_up(changed, checkpoint.skeleton, seen=known)
+        changed = clean_up(changed, checkpoint.skeleton, seen=view.rooted[:n])
     final = rows[: n - 1]
     if changed is not joints:
-        final = extract_features(changed.astype(np.float64), checkpoint.skeleton)
+        # By a facing smoothed in time: one frame's own would turn the motion with its error.
+        final = features_from_canonical(
+            place_on_floor(changed.astype(np.float64)), checkpoint.skeleton
+        )
         joints = recover_all_joints(final, checkpoint.skeleton)
-        camera = fit_camera(joints, shown, known)
+        camera = fit_camera(joints, shown, view.rooted[:n])
     return PseudoLabel(
         joints3d=joints,
         features3d=final,
@@ -140,6 +159,7 @@ def label_view(view: SeenView, checkpoint: Checkpoint, config: LabelConfig) -> P
         camera=camera,
         spread_m=None if lifted.spread is None else float(lifted.spread.mean()),
         perspective_m=perspective,
+        opinion_share=share,
         evidence=evidence,
         score=_score(evidence, checkpoint, config) if evidence else None,
     )
@@ -153,6 +173,7 @@ def label_stored_view(
     *,
     confidence: Float32 | None = None,
     facts: ViewFacts = NOTHING_KNOWN,
+    opinion: SecondOpinion | None = None,
 ) -> PseudoLabel:
     """Lift a view as a store keeps it: N frames in, N frames out.
 
@@ -168,6 +189,7 @@ def label_stored_view(
         confidence: (N, J) the 2D estimator's; None: 1 where seen, and the label's quality
             `mean_confidence` says nothing.
         facts: What else is known of the view.
+        opinion: The 2D estimator's own 3D of the N frames, which no store keeps.
 
     Returns:
         The label.
@@ -176,8 +198,9 @@ def label_stored_view(
         PipelineError: The lift gave values that are not finite.
         ValueError: The view is of another skeleton than the checkpoint's.
     """
-    known = known_to_network(view, seen) if config.half_bodies else seen
-    anchored = seen.copy()
+    stands_in = config.half_bodies or config.guesses
+    known = known_to_network(view, seen) if stands_in else seen
+    anchored = known.copy() if config.guesses else seen.copy()
     anchored[:, 0] |= known[:, 0]
     longer = np.concatenate([view, 2 * view[-1:] - view[-2:-1]])
     known, anchored = (np.concatenate([a, a[-1:] & a[-2:-1]]) for a in (known, anchored))
@@ -190,6 +213,7 @@ def label_stored_view(
         features=features_from_view(longer, checkpoint.skeleton),
         mask=feature_mask2d(known, checkpoint.skeleton),
         facts=facts,
+        opinion=opinion if config.second_opinion else None,
     )
     return label_view(whole, checkpoint, config)
 
@@ -198,7 +222,7 @@ def _quality(view: SeenView, joints: Float32, checkpoint: Checkpoint) -> LabelQu
     """Fits count from a placed root too; how much was seen is told without it."""
     n = len(joints)
     told = label_quality(
-        joints, view.joints[:n], view.anchored[:n], view.confidence[:n], checkpoint.skeleton
+        joints, view.joints[:n], view.rooted[:n], view.confidence[:n], checkpoint.skeleton
     )
     return replace(told, masked_share=float(1.0 - view.seen[:n].mean()))
 
@@ -208,7 +232,7 @@ def _perspective(view: SeenView, joints: Float32, camera: CameraFit) -> float | 
     facts = view.facts
     if facts.px_per_metre is None or facts.picture is None:
         return facts.perspective_m
-    seen = view.anchored[: len(joints)]
+    seen = view.rooted[: len(joints)]
     told = perspective_error(joints, seen, camera, facts.px_per_metre, facts.picture)
     return told.mean_m if np.isfinite(told.mean_m) else None
 
@@ -217,7 +241,12 @@ def _score(
     evidence: LabelEvidence, checkpoint: Checkpoint, config: LabelConfig
 ) -> LabelScore | None:
     """The label's score; None where nobody measured how far such labels are off."""
-    way = way_of(ensemble=config.ensemble, refine=config.refine, clean_up=config.clean_up)
+    way = way_of(
+        ensemble=config.ensemble,
+        refine=config.refine,
+        guesses=config.guesses,
+        second_opinion=config.second_opinion,
+    )
     calibration = load_calibration(checkpoint.checkpoint_id, way)
     if calibration is None or missing_evidence(evidence, calibration):
         return None
@@ -237,11 +266,12 @@ def _evidence(
     return gather_evidence(
         joints,
         view.joints[:n],
-        view.anchored[:n],
+        view.rooted[:n],
         view.confidence[:n],
         skeleton,
         camera=camera,
         spread=spread,
+        opinion=view.opinion,
         person_px=facts.px_per_metre * BODY_HEIGHT_M if facts.px_per_metre else None,
         camera_quality=facts.camera_quality,
         perspective_error_m=perspective_m,

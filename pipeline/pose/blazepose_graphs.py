@@ -56,9 +56,9 @@ node {
   }
 }
 """
-"""A picture to everybody in it who stands out at 224 x 224 pixels, each in a turned square: the circle
-around the middle of the hips (key point 0) through the detector's key point 1, grown by a quarter,
-as in MediaPipe's `pose_detection_to_roi`."""
+"""A picture to everybody in it who stands out at 224 x 224 pixels, each in a turned square: that of
+the circle around the middle of the hips (key point 0) through the detector's key point 1, grown by
+a quarter, as in MediaPipe's `pose_detection_to_roi`."""
 
 READ_GRAPH = """
 input_stream: "image"
@@ -127,7 +127,7 @@ MESSAGES = ("landmarks", "auxiliary", "world")
 class _Graph(Protocol):
     """What this file uses of MediaPipe's `SolutionBase`."""
 
-    def process(self, input_data: dict[str, Any]) -> Any: ...
+    def process(self, input_data: dict[str, Any]) -> Any: ...  # noqa: ANN401 - made by MediaPipe
 
     def close(self) -> None: ...
 

@@ -22,7 +22,17 @@ from pipeline.pose.people_search import (
 from pipeline.pose.protocol import FramePersons, PersonTrack, iterate_frames, trusted_confidence
 from pipeline.pose.quiet import stderr_without
 from pipeline.pose.settings import PEOPLE_LINK, LinkSettings, PeopleSettings
-from pipeline.tracking import keypoint_similarity, link_persons, person_boxes
+from pipeline.tracking import (
+    box_areas,
+    contained,
+    keypoint_similarity,
+    link_persons,
+    person_boxes,
+)
+
+DOUBLE_AREAS = 3.0
+"""A box that lies in another, this many times larger, is no double: somebody small in front of, or
+behind, somebody large."""
 
 
 @dataclass
@@ -71,8 +81,10 @@ class _Scene:
 
     def close(self) -> None:
         """Give all graphs' memory back."""
-        for part in (self.finder, self.reader, *(p.follower for p in self.people)):
-            part.close()
+        self.finder.close()
+        self.reader.close()
+        for person in self.people:
+            person.follower.close()
 
     def _follow_known(self, picture: UInt8) -> bool:
         """Read everybody where they are expected; whether somebody was lost."""
@@ -80,7 +92,7 @@ class _Scene:
         known = len(self.lost)
         for person in before:
             reading = self.reader.read(picture, person.roi)
-            if reading is None or self._is_double(reading):
+            if reading is None or self._is_double(reading, self.settings.double_overlap):
                 self.lost.append(_Lost(person.roi, self.settings.search_frames))
                 person.follower.close()
             else:
@@ -113,10 +125,17 @@ class _Scene:
                     self._begin(picture, roi)
 
     def _begin(self, picture: UInt8, roi: Roi) -> None:
+        """Follow a newcomer, if the joints read in their square lead to nearly the same again."""
         reading = self.reader.read(picture, roi)
-        if reading is None or self._is_double(reading) or not self._is_sure(reading):
+        if reading is None or self._is_double(reading, self.settings.newcomer_overlap):
             return
-        self._keep(picture, Follower(), reading)
+        follower = Follower()
+        next_roi = follower.follow(picture, reading)
+        again = None if next_roi is None else self.reader.read(picture, next_roi)
+        if next_roi is None or again is None or not self._is_sure(reading, again):
+            follower.close()
+            return
+        self.people.append(_Person(next_roi, follower, reading))
 
     def _keep(self, picture: UInt8, follower: Follower, reading: Reading) -> None:
         roi = follower.follow(picture, reading)
@@ -125,21 +144,34 @@ class _Scene:
             return
         self.people.append(_Person(roi, follower, reading))
 
-    def _is_sure(self, reading: Reading) -> bool:
-        """Whether enough of a newcomer is seen to be a person."""
-        confidence = trusted_confidence(reading.joints, reading.visibility, self.frame_size)
-        return float(confidence.mean()) >= self.settings.min_newcomer_confidence
+    def _is_sure(self, reading: Reading, again: Reading) -> bool:
+        """Whether two readings of a newcomer agree, and see enough of somebody."""
+        first, second = (_gather([r], self.frame_size) for r in (reading, again))
+        least = min(float(first.confidence.mean()), float(second.confidence.mean()))
+        areas = box_areas(person_boxes(first.joints, first.confidence))
+        alike = keypoint_similarity(first, second, areas, MEDIAPIPE33.oks_sigmas)
+        return (
+            least >= self.settings.min_newcomer_confidence
+            and float(alike[0, 0]) >= self.settings.min_newcomer_agreement
+        )
 
-    def _is_double(self, reading: Reading) -> bool:
-        """Whether these are the joints of somebody who is already followed in this frame."""
+    def _is_double(self, reading: Reading, overlap: float) -> bool:
+        """Whether these are the joints of somebody who is already followed in this frame.
+
+        Args:
+            reading: The joints.
+            overlap: Largest share of the smaller box that may lie in the larger.
+        """
         if not self.people:
             return False
         known = _gather([person.reading for person in self.people], self.frame_size)
         this = _gather([reading], self.frame_size)
-        boxes = person_boxes(known.joints, known.confidence)
-        areas = np.nan_to_num((boxes[:, 2:] - boxes[:, :2]).prod(axis=-1, dtype=np.float64))
+        boxes, box = (person_boxes(p.joints, p.confidence) for p in (known, this))
+        areas, area = box_areas(boxes), box_areas(box)
         alike = keypoint_similarity(known, this, areas, MEDIAPIPE33.oks_sigmas)
-        return bool(alike.max() > self.settings.double_similarity)
+        ratio = np.maximum(areas, area) / np.maximum(np.minimum(areas, area), 1.0)
+        inside = np.where(ratio < DOUBLE_AREAS, contained(box, boxes)[0], 0.0)
+        return bool(alike.max() > self.settings.double_similarity or inside.max() > overlap)
 
 
 class PackagedPeopleEstimator:
@@ -184,7 +216,8 @@ class PackagedPeopleEstimator:
             times.append(time)
             found.append(persons)
         clock = np.asarray(times, np.float64)
-        return link_persons(found, clock, self.joint_set, frame_size, self._link)
+        tracks = link_persons(found, clock, self.joint_set, frame_size, self._link)
+        return [t for t in tracks if int(t.seen.sum()) >= self._settings.min_track_frames]
 
     def _frame_persons(
         self, batches: Iterable[FrameBatch], frame_size: tuple[int, int]

@@ -16,8 +16,8 @@ class LinkSettings:
     predict: bool = False
     """Compare detections with where a track is going (constant velocity), not where it was."""
     unsure_margin: float = 0.0
-    """A track ends, and another begins, where its best and second best continuation differ by less
-    than this, or where two tracks contend so for one detection: nobody could say who is who."""
+    """Two established tracks end, and others begin, where exchanging their detections would cost
+    less similarity than this: nobody could say who is who."""
 
     def told(self) -> dict[str, Any]:
         """For an estimator id: settings that came later are named only where they are used."""
@@ -29,7 +29,7 @@ class LinkSettings:
         }
 
 
-PEOPLE_LINK = LinkSettings(predict=True, unsure_margin=0.1)
+PEOPLE_LINK = LinkSettings(predict=True, unsure_margin=0.05)
 """For estimators that see everybody: people meet, cross and hide one another."""
 
 
@@ -60,12 +60,23 @@ class PeopleSettings:
     """For so many frames a lost person is looked for around where they were."""
     max_people: int = 8
     """Most people followed at a time; each costs a pass of the landmark network a frame."""
-    min_detection_confidence: float = 0.5
+    min_detection_confidence: float = 0.3
+    """Lower than for one person (0.5): whether a newcomer is somebody, their joints decide."""
     min_tracking_confidence: float = 0.5
-    min_newcomer_confidence: float = 0.3
+    min_newcomer_confidence: float = 0.5
     """Least mean visibility over all 33 landmarks of somebody to be followed from now on."""
+    min_newcomer_agreement: float = 0.2
+    """Least OKS between a newcomer's joints and those read in the square that these lead to: a body
+    is found again where its joints say, a wave is not."""
     double_similarity: float = 0.4
-    """OKS above which two sets of joints in one frame are one person's."""
+    """OKS above which two sets of joints in one frame are one person's ..."""
+    double_overlap: float = 0.75
+    """... or above which so much of the smaller joints' box lies in the larger."""
+    newcomer_overlap: float = 0.5
+    """The same for newcomers, who are refused sooner: a turned or lying body is easily found twice,
+    and who really stands behind somebody is found once they have parted."""
+    min_track_frames: int = 3
+    """Who is seen in fewer frames is nobody: waves and pool edges look like people for a moment."""
 
     def __post_init__(self) -> None:
         for name in ("detect_every", "max_people"):

@@ -5,8 +5,10 @@
 
 Labels with truth are made of motion capture (filmed and detected badly, see
 `models.label_calibration.rough_video`) and of rendered clips (through the real 2D estimator, cut
-into windows of 3 s). Fitted is on the training split and `--fit-clips` alone; the reliability is
+into windows of 2 s). Fitted is on the training split and `--fit-clips` alone; the reliability is
 told on the test split and `--test-clips`. What was made lies in `--work`: a rerun goes on there.
+The weights of the figures come from both sources alike, the curve to metres from rendered clips
+where there are 30 or more: labels of videos rest on the same detector.
 """
 
 import argparse
@@ -35,8 +37,11 @@ from pipeline.pose import make_estimator
 from storage.lineage import code_commit, code_version
 
 TRAIN, TEST = "train", "test"
-FRONT = LabelConfig(camera=True)
-"""How the 2D of clips is made: one person, the camera's motion taken out."""
+FRONT = LabelConfig(camera=True, guesses=True)
+"""How the 2D of clips is made: one person, the camera's motion taken out; guesses beside what was
+seen, for the ways that use them."""
+WAYS = ("plain", "flip", "many", "many+refine", "many+refine+guesses",
+        "many+refine+guesses+second-opinion")  # fmt: skip
 
 
 def main() -> None:
@@ -61,13 +66,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True, help="store of motion capture")
     parser.add_argument("--datasets", nargs="*", default=["cmu", "hdm05"])
     parser.add_argument("--work", type=Path, required=True, help="folder of what was made")
-    parser.add_argument("--ways", nargs="*", default=["plain", "flip", "many"])
+    parser.add_argument("--ways", nargs="*", default=list(WAYS))
     parser.add_argument("--fit-clips", type=Path, help="rendered clips of the training split")
     parser.add_argument("--test-clips", type=Path, help="rendered clips of the test split")
     parser.add_argument("--checkpoint", type=Path, default=SHIPPED)
     parser.add_argument("--motions", type=int, default=400)
     parser.add_argument("--test-motions", type=int, default=150)
-    parser.add_argument("--draws", type=int, default=3, help="labels a motion")
+    parser.add_argument("--draws", type=int, default=1, help="views a motion to fit on")
+    parser.add_argument("--test-draws", type=int, default=3, help="views a motion to judge by")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fewest", type=int, default=20, help="labels worth judging by")
     parser.add_argument("--fit", action="store_true", help="write --out anew")
@@ -79,8 +85,9 @@ def _labels(
     asked: argparse.Namespace, checkpoint: Checkpoint, split: str, motions: int, clips: Path | None
 ) -> list[KnownLabel]:
     """What lies in the work folder, and what was missing of it."""
+    draws = asked.draws if split == TRAIN else asked.test_draws
     shown = progress(_motions(asked, split, motions), f"{split}, motion capture", "motion")
-    views = mocap_views(shown, checkpoint.skeleton, seed=asked.seed, draws=asked.draws)
+    views = mocap_views(shown, checkpoint.skeleton, seed=asked.seed, draws=draws)
     found = _labelled(asked, checkpoint, views, asked.work / f"mocap_{split}.jsonl")
     if clips is None:
         return found
@@ -118,7 +125,9 @@ def _fit(asked: argparse.Namespace, checkpoint: Checkpoint, labels: Sequence[Kno
     for way in asked.ways:
         own = [label for label in labels if label.way == way]
         figures, joints = _known(own, FIGURES), _known(own, JOINT_FIGURES)
-        calibrations.append(fit_calibration(own, checkpoint.checkpoint_id, figures, joints))
+        calibrations.append(
+            fit_calibration(own, checkpoint.checkpoint_id, figures, joints, SYNTHETIC)
+        )
         for term in (*calibrations[-1].terms, *calibrations[-1].joint_terms):
             print(f"{way}: {term.figure} {term.weight:.3f}")
     write_calibrations(asked.out, calibrations, _lineage(asked, labels))

@@ -65,9 +65,7 @@ class Filmed:
     """Between the body's limbs and the captured ones."""
 
 
-def set_up(
-    take: Take, captured: Float64, load: Callable[[Person], RestBody] = load_body
-) -> Filmed:
+def set_up(take: Take, captured: Float64, load: Callable[[Person], RestBody] = load_body) -> Filmed:
     """The body, its poses and the camera of a take.
 
     Args:
