@@ -1,5 +1,7 @@
 """What every ingest starts with: is there something new, and may it go into this data set?"""
 
+from dataclasses import replace
+
 from flows.ingest_plan import IngestPlan, plan_ingest
 from flows.options import IngestOptions, check
 from flows.progress import say
@@ -47,8 +49,10 @@ def begin(options: IngestOptions) -> IngestPlan:
     if plan.pending and not options.label.only_2d:
         # Here and not above: torch takes seconds to import, and most scheduled runs find nothing.
         from flows.engines import checkpoint_for  # noqa: PLC0415
+        from flows.label_warnings import label_warnings  # noqa: PLC0415
 
         checkpoint_for(options.checkpoint, options.pose.device)
+        plan = replace(plan, warnings=(*plan.warnings, *label_warnings(options)))
     patiently(lambda: register_recipe(store, options.dataset, recipe), say)
     return plan
 

@@ -16,6 +16,7 @@ from pipeline.stopwatch import Stopwatch
 from storage.catalog import mean_reprojection
 from storage.errors import StoreError
 from storage.lineage import Recipe, make_lineage
+from storage.plain_motions import count_unscored
 from storage.recipes import all_recipes
 from storage.relabelling import (
     Relabelling,
@@ -168,6 +169,8 @@ def _told(
         "reprojection_m": mean_reprojection(store, options.dataset),
         "seconds": watch.seconds,
     }
+    scored = bool(recipe.config.get("score"))
+    data["unscored"] = count_unscored(store, options.dataset) if scored else None
     if report is None:
         return data, [
             f"nothing to do: the labels of {options.dataset} are by {recipe.checkpoint_id} already"
@@ -179,6 +182,11 @@ def _told(
         f"mean reprojection error {_metres(error_before)} -> {_metres(data['reprojection_m'])}",
         f"store version {version.videos}; earlier versions keep the earlier labels",
     ]
+    if data["unscored"]:
+        lines.append(
+            f"{data['unscored']} motions have no score: nobody measured how far such labels are "
+            "off, or the store lacks what the score rests on"
+        )
     return data, lines
 
 

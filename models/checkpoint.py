@@ -57,6 +57,8 @@ class Checkpoint:
     """Whether it was trained with padded frames hidden from attention."""
     about: dict[str, Any] = field(default_factory=dict)
     """Free fields of the config: training settings, text encoder, data."""
+    folder: Path | None = None
+    """Where it was loaded from; its labels' calibration lies there, if it has one."""
 
     @property
     def text_encoder(self) -> str | None:
@@ -185,6 +187,7 @@ def _load(folder: Path, device: torch.device | str) -> Checkpoint:
         checkpoint_id=checkpoint_id(folder),
         masks_padding=bool(config["masks_padding"]),
         about=_about(folder, config["about"]),
+        folder=folder,
     )
 
 

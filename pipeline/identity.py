@@ -7,7 +7,7 @@ from pipeline.arrays import Float32, Float64
 VELOCITY_MEMORY = 0.5
 """Share of the former velocity in the new: detections tremble, and one step is a poor witness."""
 ESTABLISHED = 5
-"""Detections after which a track can contest another's."""
+"""Detections, frame after frame, after which a track can contest another's."""
 LONGEST_PREDICTION_S = 0.4
 """Nobody keeps a straight path for longer; a lost person is then expected where it led."""
 

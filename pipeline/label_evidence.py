@@ -11,7 +11,6 @@ import numpy as np
 from pipeline.arrays import AnyFloat, Bool, Float32, Float64
 from pipeline.camera_fit import CameraFit, camera_rotation, fit_camera
 from pipeline.plausibility import MIN_FRAMES, bone_variation, jitter, skating_ratio
-from pipeline.second_opinion import SecondOpinion, fuse
 from pipeline.skeletons import Skeleton
 from pipeline.views import UNITS_PER_METRE
 
@@ -46,8 +45,6 @@ class LabelEvidence:
     """How far the trunk is from upright, mean over frames: 0 upright, 1 upside down."""
     spread_m: float | None
     """Mean disagreement of an ensemble of lifts; None where there was none."""
-    opinion_m: float | None
-    """Mean distance from the 2D estimator's own 3D, brought in line; None where it gave none."""
     person_px: float | None
     """Height of a standing person of this scale in the picture, pixels."""
     camera_quality: float | None
@@ -64,8 +61,6 @@ class LabelEvidence:
     """(J,) Of the bone that ends in the joint; 0 for the root."""
     joint_spread_m: Float64 | None
     """(J,)"""
-    joint_opinion_m: Float64 | None
-    """(J,) NaN where the estimator never told of a joint."""
 
 
 def gather_evidence(
@@ -77,7 +72,6 @@ def gather_evidence(
     *,
     camera: CameraFit | None = None,
     spread: AnyFloat | None = None,
-    opinion: SecondOpinion | None = None,
     person_px: float | None = None,
     camera_quality: float | None = None,
     perspective_error_m: float | None = None,
@@ -92,7 +86,6 @@ def gather_evidence(
         skeleton: Names bones and feet, and has the frame rate.
         camera: That fits best; None: fitted here.
         spread: (T, J) metres, of an ensemble of lifts.
-        opinion: The 2D estimator's own 3D of the same frames.
         person_px: Height in the picture, pixels.
         camera_quality: 0..1.
         perspective_error_m: Metres.
@@ -108,7 +101,6 @@ def gather_evidence(
     known = seen & seen[:, :1]
     depth = _depth_share(body, skeleton)
     counts = seen.sum(axis=0)
-    gap = None if opinion is None else _opinion_gap(joints3d, opinion)
     return LabelEvidence(
         reprojection_m=fit.reprojection_m if np.isfinite(fit.reprojection_m) else None,
         confidence=float(confidence[seen].mean()) if seen.any() else 0.0,
@@ -122,7 +114,6 @@ def gather_evidence(
         foreshortening=float(depth[1:].mean()),
         lean=_lean(body, skeleton),
         spread_m=None if spread is None else float(spread.mean()),
-        opinion_m=None if gap is None else float(np.nanmean(gap)),
         person_px=person_px,
         camera_quality=camera_quality,
         perspective_error_m=perspective_error_m,
@@ -131,7 +122,6 @@ def gather_evidence(
         joint_unseen_share=1.0 - seen.mean(axis=0),
         joint_foreshortening=depth,
         joint_spread_m=None if spread is None else spread.astype(np.float64).mean(axis=0),
-        joint_opinion_m=gap,
     )
 
 
@@ -159,19 +149,6 @@ def _joint_reprojection(body: Float64, shown: Float64, known: Bool) -> Float64:
     mean = off.sum(axis=0) / np.maximum(counts, 1)
     mean[counts == 0] = np.nan
     mean[PELVIS] = np.nan
-    return np.asarray(mean)
-
-
-def _opinion_gap(joints3d: Float32, opinion: SecondOpinion) -> Float64 | None:
-    """(J,) mean distance where the opinion counts, NaN for joints without one; None: nowhere."""
-    aligned, counts = fuse(joints3d, opinion, 1.0)
-    use = opinion.known & counts[:, None]
-    off = np.linalg.norm(aligned.astype(np.float64) - joints3d, axis=-1) * use
-    frames = use.sum(axis=0)
-    if not frames.any():
-        return None
-    mean = off.sum(axis=0) / np.maximum(frames, 1)
-    mean[frames == 0] = np.nan
     return np.asarray(mean)
 
 

@@ -52,6 +52,13 @@ class _OpenTrack:
         self.time = time
         self.members.append((frame, person))
 
+    @property
+    def steady(self) -> bool:
+        """Whether the last detections came frame after frame: a flicker contests nobody's place."""
+        if len(self.members) < ESTABLISHED:
+            return False
+        return self.members[-1][0] - self.members[-ESTABLISHED][0] < ESTABLISHED
+
     def expected(self, time: float) -> Float32:
         """(J, 2) where the joints would be if the person went on as before."""
         ahead = min(time - self.time, LONGEST_PREDICTION_S)
@@ -283,7 +290,7 @@ def _assign(
     pairs = [(int(t), int(p)) for t, p in zip(rows, columns, strict=True) if gain[t, p] > 0]
     unsure = set()
     if settings.unsure_margin > 0:
-        rivals = [len(track.members) >= ESTABLISHED for track in alive]
+        rivals = [track.steady for track in alive]
         last_seen = [track.time for track in alive]
         unsure = unsure_pairs(gain, pairs, rivals, last_seen, settings.unsure_margin)
     matched = {p: alive[t] for t, p in pairs if (t, p) not in unsure}

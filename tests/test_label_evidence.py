@@ -7,7 +7,6 @@ import pytest
 from truth_clips import canonical_motion
 
 from pipeline.label_evidence import LabelEvidence, gather_evidence
-from pipeline.second_opinion import SecondOpinion
 from pipeline.skeletons import HUMANML3D
 from pipeline.views import project_view
 
@@ -115,21 +114,6 @@ def test_joints_speak_for_themselves(motion):
     assert found.joint_confidence[18] == pytest.approx(0.5) and found.joint_confidence[20] == 0.0
     assert found.joint_spread_m[7] == pytest.approx(0.3)
     assert found.spread_m == pytest.approx(0.3 / 22)
-
-
-def test_another_opinion_speaks_where_it_differs_and_nowhere_else(motion):
-    """Whatever its frame of reference and size; an opinion on nothing is none."""
-    turn = np.float32([[0.6, 0, 0.8], [0, 1, 0], [-0.8, 0, 0.6]])
-    told = (motion @ turn.T * 1.2 + 3.0).astype(np.float64)
-    known = np.ones(motion.shape[:2], bool)
-    known[:, 15] = False
-    same = evidence(motion, opinion=SecondOpinion(told, known))
-    assert same.opinion_m < 1e-4 and np.isnan(same.joint_opinion_m[15])
-    told[:, 21, 1] += 0.2
-    other = evidence(motion, opinion=SecondOpinion(told, known))
-    assert np.nanargmax(other.joint_opinion_m) == 21 and other.opinion_m > 0.005
-    assert evidence(motion, opinion=SecondOpinion(told, ~known & False)).opinion_m is None
-    assert evidence(motion).joint_opinion_m is None
 
 
 def test_a_label_of_which_nothing_was_seen_has_no_reprojection(motion):

@@ -35,14 +35,13 @@ def evidence(**given) -> LabelEvidence:
     usual = {
         "reprojection_m": 0.05, "confidence": 0.8, "unseen_share": 0.05, "jitter": 80.0,
         "shake": 60.0, "skating_ratio": 5.0, "bone_variation": 4.0, "bone_error": 0.03,
-        "speed_m_s": 0.4, "foreshortening": 0.35, "lean": 0.05, "spread_m": 0.03, "opinion_m": 0.06,
+        "speed_m_s": 0.4, "foreshortening": 0.35, "lean": 0.05, "spread_m": 0.03,
         "person_px": 150.0, "camera_quality": None, "perspective_error_m": 0.02,
     }  # fmt: skip
     per_joint = {
         "joint_reprojection_m": np.full(JOINTS, 0.05), "joint_confidence": np.full(JOINTS, 0.8),
         "joint_unseen_share": np.full(JOINTS, 0.05), "joint_foreshortening": np.full(JOINTS, 0.35),
         "joint_spread_m": np.full(JOINTS, 0.03),
-        "joint_opinion_m": np.full(JOINTS, 0.06),
     }  # fmt: skip
     return LabelEvidence(**{**usual, **per_joint, **given})
 

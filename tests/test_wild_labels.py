@@ -11,6 +11,8 @@ import torch
 from cli_runs import run
 from truth_clips import all_truth_clips
 
+from flows.label_warnings import label_warnings
+from flows.options import IngestOptions, PoseOptions
 from models.checkpoint import Checkpoint, load_checkpoint
 from models.checkpoint_id import SHIPPED
 from models.lifting.label_config import (
@@ -253,3 +255,34 @@ def test_the_command_stores_what_the_options_found(cut_film: Path, tmp_path: Pat
     said = json.loads(other.stdout)["error"]
     assert "another recipe" in said and "camera" in said
     assert "Traceback" not in other.stderr
+
+
+def test_a_label_without_the_second_opinion_asked_for_is_not_scored_as_if_it_had_one(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "models.lifting.pseudo_label.load_calibration", lambda *given: asked.append(given)
+    )
+    view = np.random.default_rng(1).normal(0, 0.3, (8, 22, 2)).cumsum(axis=0).astype(np.float32)
+    config = LabelConfig(score=True, second_opinion=True)
+    label = label_stored_view(view, np.ones((8, 22), np.bool_), checkpoint, config)
+    assert label.score is None and label.opinion_share is None
+    assert asked == [(checkpoint.checkpoint_id, "plain", SHIPPED)]
+
+
+def test_what_will_change_no_label_is_said_before_an_ingest(tmp_path: Path) -> None:
+    def said(pose: str = "packaged", videos: str = "film.avi", **changes: str) -> str:
+        label = preset_config("wild", changes)
+        return " | ".join(
+            label_warnings(
+                IngestOptions(videos, "d", str(tmp_path), SHIPPED, PoseOptions(pose), label)
+            )
+        )
+
+    assert said() == ""
+    assert "'flip+refine+guesses+second-opinion'" in said(ensemble="flip")
+    assert said(ensemble="flip", score="off") == ""
+    assert "--second-opinion could do nothing" in said("mmpose")
+    assert "no score" not in said("mmpose")  # that way was measured too
+    assert "--second-opinion could do nothing" in said(videos="ucf101_2d.pkl")

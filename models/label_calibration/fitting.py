@@ -19,7 +19,10 @@ from pipeline.arrays import Bool, Float64
 FEWEST_LABELS = 60
 """A curve through fewer would show chance."""
 KNOTS = 10
-"""Points of the curve: each is the mean of as many labels as the others."""
+"""Most points of the curve: each is the mean of as many labels as the others."""
+LABELS_A_KNOT = 14
+"""Fewest: means of fewer labels fall by chance, and the curve is then level over a wide stretch, in
+which no label is told from another."""
 OUTERMOST = (0.01, 0.99)
 """Share of the labels where the curve's ends lie."""
 WHOLE_SOURCE = 30
@@ -102,7 +105,7 @@ def _of_curve(labels: Sequence[KnownLabel], source: str | None) -> Bool:
 
 
 def rising_curve(sums: Float64, errors: Float64, share: Float64) -> tuple[tuple[float, float], ...]:
-    """Isotonic regression of errors on sums, at the middles of `KNOTS` parts of equal weight.
+    """Isotonic regression of errors on sums, at the middles of up to `KNOTS` parts of equal weight.
 
     The mean of what is expected is kept: a step function would jump, and a line between the
     labels themselves would follow the noise. Beyond the outer middles the curve goes on as the sum
@@ -110,16 +113,17 @@ def rising_curve(sums: Float64, errors: Float64, share: Float64) -> tuple[tuple[
     """
     order = np.argsort(sums, kind="stable")
     place = (np.cumsum(share[order]) - 0.5 * share[order]) / share.sum()
-    part = np.minimum((place * KNOTS).astype(int), KNOTS - 1)
-    weight = np.bincount(part, share[order], KNOTS)
-    x = np.bincount(part, share[order] * sums[order], KNOTS) / weight
-    y = np.bincount(part, share[order] * errors[order], KNOTS) / weight
+    knots = int(np.clip(len(sums) // LABELS_A_KNOT, 2, KNOTS))
+    part = np.minimum((place * knots).astype(int), knots - 1)
+    weight = np.bincount(part, share[order], knots)
+    x = np.bincount(part, share[order] * sums[order], knots) / weight
+    y = np.bincount(part, share[order] * errors[order], knots) / weight
     smooth = isotonic_regression(y, weights=weight).x
     first, last = (float(end) for end in np.interp(OUTERMOST, place, sums[order]))
     before = [(first, smooth[0] * np.exp(first - x[0]))] if first < x[0] else []
     after = [(last, smooth[-1] * np.exp(last - x[-1]))] if last > x[-1] else []
-    knots = [*before, *zip(x, smooth, strict=True), *after]
-    return tuple((float(a), float(b)) for a, b in knots)
+    curve = [*before, *zip(x, smooth, strict=True), *after]
+    return tuple((float(a), float(b)) for a, b in curve)
 
 
 def _check(

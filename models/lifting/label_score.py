@@ -41,7 +41,6 @@ FIGURES = {
     "foreshortening": Figure("limbs towards the camera", None),
     "lean": Figure("trunk not upright", None),
     "spread_m": Figure("disagreement of the ensemble", 0.005),
-    "opinion_m": Figure("disagreement with the 2D estimator's own 3D", 0.01),
     "perspective_error_m": Figure("close camera", 0.01),
 }
 """By field of `LabelEvidence`."""
@@ -51,7 +50,6 @@ JOINT_FIGURES = {
     "joint_unseen_share": Figure("not seen", None),
     "joint_foreshortening": Figure("towards the camera", None),
     "joint_spread_m": Figure("disagreement of the ensemble", 0.005),
-    "joint_opinion_m": Figure("disagreement with the 2D estimator's own 3D", 0.01),
 }
 
 

@@ -161,7 +161,7 @@ def label_view(view: SeenView, checkpoint: Checkpoint, config: LabelConfig) -> P
         perspective_m=perspective,
         opinion_share=share,
         evidence=evidence,
-        score=_score(evidence, checkpoint, config) if evidence else None,
+        score=_score(evidence, checkpoint, config, fused=bool(share)) if evidence else None,
     )
 
 
@@ -238,16 +238,19 @@ def _perspective(view: SeenView, joints: Float32, camera: CameraFit) -> float | 
 
 
 def _score(
-    evidence: LabelEvidence, checkpoint: Checkpoint, config: LabelConfig
+    evidence: LabelEvidence, checkpoint: Checkpoint, config: LabelConfig, *, fused: bool
 ) -> LabelScore | None:
-    """The label's score; None where nobody measured how far such labels are off."""
+    """The label's score; None where nobody measured how far such labels are off.
+
+    `fused`: a second opinion is in the label, which asking for one does not make sure of.
+    """
     way = way_of(
         ensemble=config.ensemble,
         refine=config.refine,
         guesses=config.guesses,
-        second_opinion=config.second_opinion,
+        second_opinion=fused,
     )
-    calibration = load_calibration(checkpoint.checkpoint_id, way)
+    calibration = load_calibration(checkpoint.checkpoint_id, way, checkpoint.folder)
     if calibration is None or missing_evidence(evidence, calibration):
         return None
     return score_label(evidence, calibration)
@@ -271,7 +274,6 @@ def _evidence(
         skeleton,
         camera=camera,
         spread=spread,
-        opinion=view.opinion,
         person_px=facts.px_per_metre * BODY_HEIGHT_M if facts.px_per_metre else None,
         camera_quality=facts.camera_quality,
         perspective_error_m=perspective_m,

@@ -179,8 +179,9 @@ class PackagedPeopleEstimator:
 
     People are looked for every few frames in the whole picture and in enlarged parts of it, and
     followed in between, each in a square of their own. The confidence is the landmark's
-    `visibility`, as with `PackagedEstimator`; for one person who is never lost the joints are that
-    estimator's own, to the bit.
+    `visibility`, as with `PackagedEstimator`. At that estimator's `min_detection_confidence` (0.5;
+    a lower one shifts the first square a little) and nobody else in sight, the joints of one person
+    who is never lost are its own, to the bit.
     """
 
     joint_set = MEDIAPIPE33.name

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from flows.training_sets import open_training_set
+from storage.errors import StoreError
 from tests.benchmarks.synthetic.choose import DATASETS, choose
 from tests.benchmarks.synthetic.film import Filmed, set_up, write_clip
 
@@ -19,8 +20,9 @@ COLUMNS = (
 def main() -> int:
     """Render what is not there yet; one line a clip."""
     asked = _arguments()
-    motions = open_training_set(asked.data, (asked.split,), asked.datasets).motions[asked.split]
     try:
+        opened = open_training_set(asked.data, (asked.split,), asked.datasets)
+        motions = opened.motions[asked.split]
         takes = choose(motions, asked.clips, asked.seed)
         for number, (take, joints) in enumerate(takes, 1):
             if (asked.out / f"{take.name}.avi").exists():
@@ -31,7 +33,7 @@ def main() -> int:
             _note(asked.out / "manifest.csv", filmed)
             took = time.perf_counter() - began
             print(f"{number}/{len(takes)} {take.name} {take.kind} {took:.1f} s", flush=True)
-    except ValueError as error:
+    except (ValueError, StoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
