@@ -254,11 +254,11 @@ def test_variants_are_the_options_alone_and_all_together():
     assert variant_config("paper") == LabelConfig()
     assert variant_config("camera") == LabelConfig(camera=True)
     wild, less = variant_config("wild"), variant_config("wild-without-camera")
-    assert wild.camera and wild.people == "all" and not wild.score
+    assert wild.camera and wild.people == "one" and not wild.score
     assert less == dataclasses.replace(wild, camera=False)
     assert list(variants_of(["wild"])) == ["paper", "wild"]
     assert len(variants_of(DEFAULT)) == len(DEFAULT)
-    for name in ("", "best", "wild-without-", "wild-without-one-euro"):
+    for name in ("", "best", "wild-without-", "wild-without-one-euro", "wild-without-people"):
         with pytest.raises(ValueError, match="there is no variant"):
             variant_config(name)
 
