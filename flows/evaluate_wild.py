@@ -17,7 +17,7 @@ from models.evaluation.contestants import checkpoint_labels
 from models.evaluation.wild import STORED, Label, evaluate_wild, lift_anew, stored_label
 from models.evaluation.wild_examples import wild_examples
 from models.evaluation.wild_report import WildReport
-from models.lifting.noisy_view import BODY_HEIGHT_M
+from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.person_frames import SeenVideo
 from pipeline.stopwatch import Stopwatch
 from storage.seen_videos import pseudo_datasets, seen_videos

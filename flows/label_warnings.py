@@ -2,7 +2,7 @@
 
 from flows.options import IngestOptions
 from models.checkpoint_id import checkpoint_id
-from models.lifting.calibration_file import load_calibration, way_of, why_unscored
+from models.lifting.calibration_file import load_calibration, way_of_labels, why_unscored
 from pipeline.skeleton_files import is_skeleton_file
 
 
@@ -18,12 +18,7 @@ def label_warnings(options: IngestOptions) -> list[str]:
         said.append("no 3D comes with this 2D: --second-opinion could do nothing")
         opinion = False
     if label.score:
-        way = way_of(
-            ensemble=label.ensemble,
-            refine=label.refine,
-            guesses=label.guesses,
-            second_opinion=opinion,
-        )
+        way = way_of_labels(label, second_opinion=opinion)
         lifting = checkpoint_id(options.checkpoint)
         if load_calibration(lifting, way, options.checkpoint) is None:
             said.append(why_unscored(lifting, way))

@@ -7,6 +7,9 @@ from pipeline.reasons import PipelineError, Reason
 from pipeline.skeletons import HUMANML3D
 
 NECK, PELVIS = 12, 0
+BODY_HEIGHT_M = 1.7
+"""Height of a standing person. The canonical bones from ankle to head joint make 1.48 m; the rest
+lies under the ankle and above the head joint."""
 TRUNK_LENGTH_M = 0.547
 """Pelvis to neck of the canonical skeleton, mean over the training motions."""
 LONG_BONES = ((1, 4), (2, 5), (4, 7), (5, 8), (16, 18), (17, 19), (18, 20), (19, 21))

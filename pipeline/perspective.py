@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.arrays import AnyFloat, Bool, Float64
+from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.camera_fit import CameraFit, camera_rotation, project
 
-BODY_HEIGHT_M = 1.7
-"""Height of a standing person with the canonical bones."""
 FOCAL_DIAGONALS = 1.0
 """Focal length of an unknown camera in diagonals of its picture: 53 degrees across the diagonal,
 the guess of Li et al. 2022 (CLIFF), which Kissos et al. 2020 brought up."""

@@ -1,6 +1,6 @@
 """Who is who: link the persons of each frame into tracks, and choose the one to keep."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -202,6 +202,28 @@ def link_persons(
                 alive.append(track)
             track.extend(index, person, time, persons)
     return [_close(t.members, frames, times, joint_set, frame_size) for t in tracks]
+
+
+def link_as_found(
+    found: Iterable[tuple[float, FramePersons]],
+    joint_set: str,
+    frame_size: tuple[int, int],
+    settings: LinkSettings,
+) -> list[PersonTrack]:
+    """`link_persons` of what an estimator finds frame by frame.
+
+    Args:
+        found: (seconds, persons) of each frame, in time order.
+        joint_set: Name of the joints' set.
+        frame_size: (width, height) of the picture, pixels.
+        settings: Thresholds.
+    """
+    times: list[float] = []
+    frames: list[FramePersons] = []
+    for time, persons in found:
+        times.append(time)
+        frames.append(persons)
+    return link_persons(frames, np.asarray(times, np.float64), joint_set, frame_size, settings)
 
 
 def choose_person(tracks: Sequence[PersonTrack]) -> Choice:

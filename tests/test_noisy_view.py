@@ -5,7 +5,8 @@ import pytest
 from synthetic_motion import random_motions
 
 from models.lifting.lift_observation import Condition, observe
-from models.lifting.noisy_view import BODY_HEIGHT_M, NoiseLevel, noisy_view
+from models.lifting.noisy_view import NoiseLevel, noisy_view
+from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.skeletons import HUMANML3D
 from pipeline.view_cleaning import clean_view
 from pipeline.views import UNITS_PER_METRE, project_view

@@ -21,8 +21,8 @@ from models.evaluation.wild import STORED, evaluate_wild, lift_anew, stored_labe
 from models.evaluation.wild_examples import wild_examples
 from models.evaluation.wild_report import REPROJECTION, REPROJECTION_SHARE, WILD_FIGURES
 from models.lifting.lift import lift
-from models.lifting.noisy_view import BODY_HEIGHT_M
 from models.network import CrossDiff
+from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.canonical import canonicalise
 from pipeline.normalisation import Statistics
 from pipeline.person_frames import (

@@ -24,8 +24,8 @@ from models.evaluation.wild_report import (
     WildReport,
 )
 from models.lifting.lift import lift
-from models.lifting.noisy_view import BODY_HEIGHT_M
 from pipeline.arrays import Bool, Float32
+from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.feature_masks import feature_mask2d
 from pipeline.half_body import known_to_network
 from pipeline.person_frames import PersonFrames, SeenVideo, count_person_frames

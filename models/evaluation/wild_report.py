@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from models.evaluation.intervals import Interval
-from models.lifting.noisy_view import BODY_HEIGHT_M
+from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.person_frames import PersonFrames
 from pipeline.plausibility import FIGURES, Figure
 

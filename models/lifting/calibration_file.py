@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.checkpoint_id import ID_DIGITS, SHIPPED
+from models.lifting.label_config import LabelConfig
 from models.lifting.label_score import (
     FIGURES,
     HALF_SCORE_M,
@@ -58,6 +59,21 @@ def way_of(
         *(["second-opinion"] if second_opinion else []),
     ]
     return "+".join(parts)
+
+
+def way_of_labels(config: LabelConfig, *, second_opinion: bool) -> str:
+    """`way_of` for the labels of a configuration.
+
+    Args:
+        config: How labels are made.
+        second_opinion: Whether one is in them: asking for it does not make sure that there is one.
+    """
+    return way_of(
+        ensemble=config.ensemble,
+        refine=config.refine,
+        guesses=config.guesses,
+        second_opinion=second_opinion,
+    )
 
 
 def load_calibration(

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.arrays import Bool, Float32
+from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.views import UNITS_PER_METRE
 
-BODY_HEIGHT_M = 1.7
-"""Height of a standing person. The canonical bones from ankle to head joint make 1.48 m; the rest
-lies under the ankle and above the head joint."""
 AZIMUTH_DIGITS = 1000
 """Thousandths of a degree tell two views' random streams apart."""
 PELVIS = 0

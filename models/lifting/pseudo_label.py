@@ -5,18 +5,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.checkpoint import Checkpoint
-from models.lifting.calibration_file import load_calibration, way_of
+from models.lifting.calibration_file import load_calibration, way_of_labels
 from models.lifting.ensemble import lift_ensemble
 from models.lifting.label_config import LabelConfig
 from models.lifting.label_score import LabelScore, missing_evidence, score_label
 from pipeline.arrays import Bool, Float32
+from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.camera_fit import CameraFit, fit_camera
 from pipeline.canonical import place_on_floor
 from pipeline.feature_masks import feature_mask2d, feature_mask3d
 from pipeline.half_body import known_to_network
 from pipeline.label_evidence import LabelEvidence, gather_evidence
 from pipeline.one_euro import one_euro
-from pipeline.perspective import BODY_HEIGHT_M, perspective_error
+from pipeline.perspective import perspective_error
 from pipeline.physical.clean_up import clean_up
 from pipeline.quality import LabelQuality, label_quality
 from pipeline.reasons import PipelineError, Reason
@@ -244,12 +245,7 @@ def _score(
 
     `fused`: a second opinion is in the label, which asking for one does not make sure of.
     """
-    way = way_of(
-        ensemble=config.ensemble,
-        refine=config.refine,
-        guesses=config.guesses,
-        second_opinion=fused,
-    )
+    way = way_of_labels(config, second_opinion=fused)
     calibration = load_calibration(checkpoint.checkpoint_id, way, checkpoint.folder)
     if calibration is None or missing_evidence(evidence, calibration):
         return None

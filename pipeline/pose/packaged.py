@@ -25,7 +25,7 @@ from pipeline.pose.protocol import (
 from pipeline.pose.quiet import stderr_without
 from pipeline.pose.settings import LinkSettings, PackagedSettings
 from pipeline.reasons import PipelineError, Reason
-from pipeline.tracking import link_persons
+from pipeline.tracking import link_as_found
 
 WEIGHT_FILES = ("pose_detection/pose_detection.tflite", "pose_landmark/pose_landmark_full.tflite")
 """Under `mediapipe/modules`. `full` is the one landmark model in the wheel (model_complexity 1);
@@ -103,13 +103,8 @@ class PackagedEstimator:
         self, batches: Iterable[FrameBatch], frame_size: tuple[int, int]
     ) -> list[PersonTrack]:
         """Find and follow the person of one clip; see `PoseEstimator.estimate`."""
-        times: list[float] = []
-        found: list[FramePersons] = []
-        for time, persons in self._frame_persons(batches, frame_size):
-            times.append(time)
-            found.append(persons)
-        clock = np.asarray(times, np.float64)
-        return link_persons(found, clock, self.joint_set, frame_size, self._link)
+        found = self._frame_persons(batches, frame_size)
+        return link_as_found(found, self.joint_set, frame_size, self._link)
 
     def _frame_persons(
         self, batches: Iterable[FrameBatch], frame_size: tuple[int, int]

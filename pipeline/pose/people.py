@@ -26,7 +26,7 @@ from pipeline.tracking import (
     box_areas,
     contained,
     keypoint_similarity,
-    link_persons,
+    link_as_found,
     person_boxes,
 )
 
@@ -211,13 +211,8 @@ class PackagedPeopleEstimator:
         self, batches: Iterable[FrameBatch], frame_size: tuple[int, int]
     ) -> list[PersonTrack]:
         """Find and follow everybody in one shot; see `PoseEstimator.estimate`."""
-        times: list[float] = []
-        found: list[FramePersons] = []
-        for time, persons in self._frame_persons(batches, frame_size):
-            times.append(time)
-            found.append(persons)
-        clock = np.asarray(times, np.float64)
-        tracks = link_persons(found, clock, self.joint_set, frame_size, self._link)
+        found = self._frame_persons(batches, frame_size)
+        tracks = link_as_found(found, self.joint_set, frame_size, self._link)
         return [t for t in tracks if int(t.seen.sum()) >= self._settings.min_track_frames]
 
     def _frame_persons(
