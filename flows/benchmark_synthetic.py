@@ -14,7 +14,7 @@ from models.evaluation.synthetic import OWN_3D, SyntheticPlan, evaluate_syntheti
 from models.evaluation.synthetic_report import SyntheticReport
 from models.evaluation.synthetic_truth import TruthClip, at_even_distances, find_truth_clips
 from models.evaluation.synthetic_variants import DEFAULT, variants_of
-from pipeline.pose import make_estimator
+from pipeline.pose import MMPoseSettings, make_estimator
 from pipeline.pose.protocol import PoseEstimator
 from pipeline.stopwatch import Stopwatch
 
@@ -32,6 +32,8 @@ class SyntheticQuestion:
     variants: tuple[str, ...] = ()
     backends: tuple[str, ...] = ("packaged",)
     limit: int | None = None
+    mmpose: MMPoseSettings = field(default_factory=MMPoseSettings)
+    """Of the backend `mmpose`, when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,13 @@ def run_synthetic(asked: SyntheticQuestion) -> tuple[dict[str, Any], list[str]]:
     """
     prepared = _prepare(asked)
     if asked.out is None:
-        report = _measure(prepared)
+        report = _measure(asked, prepared)
         return _told(prepared, report), synthetic_lines(report)
     reports: list[SyntheticReport] = []
 
     def measure() -> Evaluated:
         watch = Stopwatch()
-        reports.append(_measure(prepared))
+        reports.append(_measure(asked, prepared))
         return _evaluated(asked, prepared, reports[-1], watch)
 
     _, published = run_published(KIND, f"rendered clips of {asked.clips}", measure, asked.out)
@@ -84,9 +86,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _measure(prepared: _Prepared) -> SyntheticReport:
+def _measure(asked: SyntheticQuestion, prepared: _Prepared) -> SyntheticReport:
     def make(backend: str, people: str) -> PoseEstimator:
-        estimator = make_estimator(backend, people=people)
+        estimator = make_estimator(backend, people=people, mmpose=asked.mmpose)
         prepared.estimators[f"{backend}, {people}"] = estimator.estimator_id
         return estimator
 

@@ -18,6 +18,8 @@ import pytest
 import torch
 
 from pipeline.carriers import FrameBatch
+from flows.benchmark_synthetic import SyntheticQuestion, run_synthetic
+from flows.commands.benchmark import synthetic
 from pipeline.pose import MMPoseSettings, PoseSetupError, make_estimator
 from pipeline.pose.checkpoints import LossCurve, read_checkpoint
 from pipeline.pose.mmcv_ext import MODULE, _nms, install_if_absent
@@ -485,3 +487,23 @@ def test_nms_counts_the_last_pixel_when_asked(offset: int) -> None:
     boxes = torch.tensor([[0.0, 0, 4, 0 + 4], [2.0, 0, 6, 4]])
     scores = torch.tensor([0.5, 0.9])
     assert _nms(boxes, scores, 0.4, offset).tolist() == ([1, 0] if offset == 0 else [1])
+
+
+def test_the_benchmark_of_rendered_clips_measures_this_backend_too(
+    chosen: MMPoseSettings, samples: Path
+) -> None:
+    """Random weights see nonsense: a large 2D error and no 3D of its own, told under its name."""
+    asked = SyntheticQuestion(
+        clips=samples / "JumpingJack", variants=("paper",), backends=("mmpose",), mmpose=chosen
+    )
+    told, lines = run_synthetic(asked)
+    estimator = make_estimator("mmpose", mmpose=chosen)
+    assert told["estimators"] == {"mmpose, one": estimator.estimator_id}
+    assert {row["backend"] for row in told["views"]} == {"mmpose"}
+    assert told["views"][0]["pck_12"]["mean"] < 50  # %
+    assert any("mmpose" in line for line in lines)
+
+
+def test_weights_for_a_backend_that_is_not_asked_for_are_refused(samples: Path) -> None:
+    with pytest.raises(ValueError, match="add mmpose to --backends"):
+        synthetic(samples, pose_checkpoint=Path("rtmpose.pth"))

@@ -12,6 +12,10 @@ def synthetic(
     checkpoint: Path | None = None,
     variants: tuple[str, ...] = (),
     backends: tuple[str, ...] = ("packaged",),
+    pose_config: str | None = None,
+    pose_checkpoint: Path | None = None,
+    detector_config: str | None = None,
+    detector_checkpoint: Path | None = None,
     limit: int | None = None,
     json: bool = False,
 ) -> Outcome:
@@ -28,12 +32,21 @@ def synthetic(
         variants: Ways to label, separated by commas: paper, people, shots, camera, half-bodies,
             flip, ensemble, refine, clean-up, one-euro (each alone), wild (all),
             wild-without-OPTION. Default: paper, people, camera, ensemble, refine, clean-up, wild.
-        backends: 2D pose backends: packaged, mmpose.
+        backends: 2D pose backends, separated by commas: packaged, mmpose.
+        pose_config: mmpose config, by name or path.
+        pose_checkpoint: mmpose weights (.pth), or the folder that `mim download` filled.
+        detector_config: mmdet person detector config; without it the whole frame is one box.
+        detector_checkpoint: mmdet weights (.pth).
         limit: Only so many clips, at even distances in the order of their names.
         json: Print one JSON object on stdout instead of text.
     """
     from flows.benchmark_synthetic import SyntheticQuestion, run_synthetic  # noqa: PLC0415
+    from flows.options import PoseOptions  # noqa: PLC0415
 
+    files = (pose_config, pose_checkpoint, detector_config, detector_checkpoint)
+    if any(file is not None for file in files) and "mmpose" not in split_names(backends):
+        raise ValueError("configs and weights are mmpose's: add mmpose to --backends")
+    pose = PoseOptions("mmpose", *files)
     asked = SyntheticQuestion(
         clips=clips,
         out=out,
@@ -41,6 +54,7 @@ def synthetic(
         variants=split_names(variants),
         backends=split_names(backends),
         limit=limit,
+        mmpose=pose.mmpose(),
     )
     result, lines = run_synthetic(asked)
     return Outcome(result, lines)
