@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.carriers import FrameBatch
 from flows.benchmark_synthetic import SyntheticQuestion, run_synthetic
 from flows.commands.benchmark import synthetic
+from pipeline.carriers import FrameBatch
 from pipeline.pose import MMPoseSettings, PoseSetupError, make_estimator
 from pipeline.pose.checkpoints import LossCurve, read_checkpoint
 from pipeline.pose.mmcv_ext import MODULE, _nms, install_if_absent
