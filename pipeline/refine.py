@@ -84,6 +84,8 @@ class _Problem(NamedTuple):
     """(B,) canonical, in the body's own size."""
     pair: Int64
     """(B,) which free proportion each bone has: left and right share one."""
+    rounds: list[Int64]
+    """Bones by number, in groups of which no two have one parent: added to in one go."""
     settings: RefineSettings
 
 
@@ -201,8 +203,15 @@ def _problem(
         children=children,
         lengths=np.asarray(skeleton.canonical_lengths, np.float64)[children],
         pair=np.asarray(pair).ravel(),
+        rounds=_rounds(parents),
         settings=settings,
     )
+
+
+def _rounds(parents: Int64) -> list[Int64]:
+    """The numbers of bones (B,) with these parents, first ones, second ones, ... of each parent."""
+    turn = np.array([(parents[:i] == parent).sum() for i, parent in enumerate(parents)])
+    return [np.flatnonzero(turn == n) for n in range(turn.max() + 1)]
 
 
 def _unit(problem: _Problem) -> float:
@@ -261,9 +270,9 @@ def _bone_terms(at: _Unknowns, problem: _Problem, slope: Float64) -> tuple[float
     wrong = length - wanted
     total = float((off**2).sum()) / s.bone_m**2 + float((wrong**2).sum()) / s.length_m**2
     pull = 2.0 * off / s.bone_m**2 + (2.0 * wrong / (length * s.length_m**2))[..., None] * bone
-    for i, (parent, child) in enumerate(zip(problem.parents, problem.children, strict=True)):
-        slope[:, child] += pull[:, i]
-        slope[:, parent] -= pull[:, i]
+    slope[:, problem.children] += pull  # every joint is the child of one bone at most
+    for bones in problem.rounds:
+        slope[:, problem.parents[bones]] -= pull[:, bones]
     by_bone = (-2.0 * wrong * wanted).sum(axis=0) / s.length_m**2
     by_pair = np.bincount(problem.pair, by_bone, minlength=len(at.proportions))
     if s.proportion == 0.0:

@@ -10,10 +10,8 @@ import numpy as np
 
 from pipeline.arrays import UInt8
 from pipeline.carriers import FrameBatch
+from pipeline.reduced_pictures import halving, reduced
 
-COMPARED_SIDE = 256
-"""Pixels of the longer side at which frames are compared: PySceneDetect itself scales down to about
-this width, and its thresholds are made for it."""
 CLOCK_HZ = 1000.0
 """PySceneDetect counts time in ticks; frames keep their own times."""
 
@@ -33,6 +31,9 @@ class ShotSettings:
     """Least mean change of hue, saturation and brightness, of 255: `ContentDetector`'s default.
     With `AdaptiveDetector`'s own 15, still clips are cut at codec key frames (changes up to 22.5 on
     the clips this was tried on, where true cuts change the picture by 62 and more)."""
+    least_side_px: int = 128
+    """Frames are halved while their longer side stays at this or more before they are compared:
+    the means of 160x120 pixels tell a cut as those of 320x240 do, at a fifth of the price."""
     min_shot_s: float = 0.5
     """Seconds that must pass between two cuts."""
 
@@ -137,20 +138,18 @@ def _marked(
     for frame in _one_by_one(batches):
         code = FrameTimecode(float(frame.times[0]), fps=CLOCK_HZ)
         held.append((code.frame_num, frame))
-        cuts.update(c.frame_num for c in detector.process_frame(code, _small(frame.frames[0])))
+        small = _small(frame.frames[0], settings)
+        cuts.update(c.frame_num for c in detector.process_frame(code, small))
         if len(held) > settings.window_width:  # no later frame can mark the first any more
             tick, oldest = held.popleft()
             yield tick in cuts, oldest
     yield from ((tick in cuts, frame) for tick, frame in held)
 
 
-def _small(frame: UInt8) -> UInt8:
+def _small(frame: UInt8, settings: ShotSettings) -> UInt8:
     """A frame as PySceneDetect compares them: small, and blue first."""
-    height, width = frame.shape[:2]
-    scale = min(1.0, COMPARED_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if scale < 1 else frame
-    return np.ascontiguousarray(small[..., ::-1])
+    how = halving((frame.shape[1], frame.shape[0]), settings.least_side_px)
+    return np.asarray(cv2.cvtColor(reduced(frame, how), cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def _one_by_one(batches: Iterable[FrameBatch]) -> Iterator[FrameBatch]:

@@ -209,8 +209,40 @@ def test_frames_are_taken_one_batch_at_a_time_and_few_bytes_are_kept() -> None:
     assert 0 < observer.bytes_kept / FRAMES < 2000
 
 
+def slow_pan(px_a_frame: float, frames: int = FRAMES) -> list[FrameBatch]:
+    """A window that moves to the right over a wall by less than a pixel a frame."""
+    wall = texture(700, 300).astype(np.float32)
+    return batches_of(
+        [
+            cv2.getRectSubPix(wall, WINDOW, (300 + px_a_frame * i, 150)).astype(np.uint8)
+            for i in range(frames)
+        ]
+    )
+
+
+@pytest.mark.parametrize("frames", [FRAMES, FRAMES - 1, 2, 1])
+def test_a_calm_camera_is_matched_every_second_frame_and_found_in_all(frames: int) -> None:
+    observers = {px: CameraObserver(CameraSettings(calm_px=px)) for px in (0.0, 0.5)}
+    paths = {}
+    for px, observer in observers.items():
+        for _ in observer.watch(slow_pan(0.4, frames)):
+            pass
+        paths[px] = observer.path([])
+        assert observer.path([]).similarity.tolist() == paths[px].similarity.tolist()
+    assert len(paths[0.5].times) == frames
+    if frames > 2:  # two frames show less than counts as motion
+        way = -0.4 * np.arange(frames)
+        np.testing.assert_allclose(paths[0.5].similarity[:, 2], way, atol=0.3)
+        assert observers[0.5].bytes_kept < 0.65 * observers[0.0].bytes_kept
+        # A camera that is not calm is matched in every frame.
+        fast = CameraObserver()
+        for _ in fast.watch(slow_pan(2.0, frames)):
+            pass
+        assert fast.bytes_kept > 0.8 * observers[0.0].bytes_kept
+
+
 def test_a_frame_costs_little() -> None:
-    """Measured: about 2 ms of one core at 320x240; the bound allows for a slow machine."""
+    """Measured: about 1 ms of one core at 320x240; the bound allows for a slow machine."""
     wall = texture(700, 300)
     batches = batches_of([wall[:240, 3 * i : 3 * i + 320] for i in range(FRAMES)])
     threads = cv2.getNumThreads()
@@ -231,6 +263,6 @@ def test_wrong_use_is_told_in_a_sentence() -> None:
     mixed = [FrameBatch(TIMES[i : i + 1], frame) for i, frame in enumerate(frames)]
     with pytest.raises(ValueError, match="one size: 120x80 came after 100x80"):
         path_of(mixed)
-    for wrong in ({"side_px": 10}, {"keep_share": 1.5}, {"min_points": 2}):
-        with pytest.raises(ValueError, match=r"pictures|share|points"):
+    for wrong in ({"side_px": 10}, {"keep_share": 1.5}, {"min_points": 2}, {"calm_px": 3.0}):
+        with pytest.raises(ValueError, match=r"pictures|share|points|calm_px"):
             CameraSettings(**wrong)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.camera.path import CameraPath
+from pipeline.camera.path import CameraPath, between
 from pipeline.camera.similarity import after, at_times, from_matrix, move, move_back
 
 
@@ -91,3 +91,26 @@ def test_the_room_knows_no_person_but_by_tracks() -> None:
     text = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
     assert "pipeline.pose.protocol" in text
     assert "make_estimator" not in text
+
+
+def test_frames_between_the_known_ones_lie_on_a_curve_and_a_camera_that_stood_stands() -> None:
+    times = np.arange(41) / 20
+    shake = np.zeros((41, 4))
+    shake[:, 2] = np.where(times < 1, 0.0, 3 * np.sin(2 * np.pi * 1.5 * (times - 1)))
+    known = CameraPath(times[::2], shake[::2], quality=1.0, moved=True)
+    whole = between(known, times)
+    np.testing.assert_array_equal(whole.similarity[::2], known.similarity)
+    assert (whole.similarity[:19] == 0).all()
+    lines = at_times(known.times, known.similarity, times)
+    off, off_lines = (np.abs(s - shake)[24:-4, 2].mean() for s in (whole.similarity, lines))
+    assert off < off_lines / 2
+    assert between(known, known.times) is known
+
+
+@pytest.mark.parametrize("known", [1, 2, 3, 4, 5])
+def test_a_path_of_few_frames_can_be_filled(known: int) -> None:
+    rows = np.zeros((known, 4))
+    rows[:, 2] = np.arange(known)
+    path = CameraPath(np.arange(known) / 10, rows, quality=1.0, moved=True)
+    times = np.arange(2 * known - 1) / 20
+    np.testing.assert_allclose(between(path, times).similarity[:, 2], 10 * times, atol=1e-12)

@@ -10,6 +10,8 @@ from training_victim import TINY_NETWORK
 
 from models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from models.data.training_data import training_statistics
+from models.lifting import ensemble as ensembles
+from models.lifting import lift as lifting
 from models.lifting.ensemble import lift_ensemble, turned_like
 from models.lifting.lift import lift, lift_together
 from models.lifting.lift_metrics import pa_mpjpe
@@ -108,6 +110,17 @@ def test_rows_and_joints_tell_the_same_motion_and_the_spread_is_known(tiny, kind
     np.testing.assert_allclose(recover_joints(answer.features, HUMANML3D), answer.joints, atol=1e-5)
     again = lifted(tiny, view, seen, kind)
     np.testing.assert_array_equal(again.features, answer.features)
+
+
+def test_a_long_motion_a_few_looks_at_a_time_is_the_same_motion(tiny, monkeypatch):
+    view, seen = holed_view(70)
+    whole = lifted(tiny, view, seen, "many")
+    monkeypatch.setattr(lifting, "WINDOWS_TOGETHER", 1)
+    monkeypatch.setattr(ensembles, "SPREAD_FRAMES", 16)
+    parts = lifted(tiny, view, seen, "many")
+    assert parts.windows == whole.windows
+    np.testing.assert_allclose(parts.joints, whole.joints, atol=1e-5)
+    np.testing.assert_allclose(parts.spread, whole.spread, atol=1e-6)
 
 
 def test_what_is_not_seen_does_not_matter_to_the_ensemble(tiny):

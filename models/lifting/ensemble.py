@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from models.checkpoint import Checkpoint
-from models.lifting.lift import lift, lift_together
+from models.lifting.lift import clips_at_once, lift, lift_together
 from pipeline.arrays import AnyFloat, Bool, Float32, Float64
 from pipeline.camera_fit import fit_camera
 from pipeline.mirror_features import mirror_columns2d, mirror_features3d, mirror_view
@@ -35,6 +35,8 @@ SCALES = (0.92, 1.0, 1.08)
 """Sizes of the view that `many` lifts, times the judged one: about as far as that one is off."""
 MANY_PASSES = ((1.0,), SCALES)
 """Scales lifted each time that `many` has brought the view to size."""
+SPREAD_FRAMES = 1024
+"""Frames whose spread is computed at a time: what bounds the memory of a long motion."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,16 @@ def lift_ensemble(
     _check(features, mask, view, seen)
     sure = seen.astype(np.float32) if confidence is None else confidence
     seen_view = _View(view, seen, mask, sure)
-    answer = _averaged(_lift_pairs(checkpoint, seen_view, (1.0,)), skeleton)
+    members = _lift_pairs(checkpoint, seen_view, (1.0,))
     if kind == "flip":
-        return answer
-    windows = answer.windows
+        return _averaged(members, skeleton)
+    windows = members.windows
     for scales in MANY_PASSES:
-        size = _size_by(answer, seen_view, skeleton)
+        size = _size_by(members, seen_view, skeleton)
         sized = replace(seen_view, joints=resized_view(view, seen, size))
-        answer = _averaged(_lift_pairs(checkpoint, sized, scales), skeleton)
-        windows += answer.windows
+        members = _lift_pairs(checkpoint, sized, scales)
+        windows += members.windows
+    answer = _averaged(members, skeleton)
     return replace(answer, windows=windows, view_size=float(np.median(size)))
 
 
@@ -133,34 +136,48 @@ def _check(features: Float32, mask: Bool, view: Float32, seen: Bool) -> None:
         )
 
 
-def _size_by(answer: EnsembleLift, view: _View, skeleton: Skeleton) -> Float64:
-    """(T,) size of the view by a lift of it."""
-    joints, n = answer.joints * skeleton.metres_per_unit, len(answer.joints)
+def _size_by(members: _Members, view: _View, skeleton: Skeleton) -> Float64:
+    """(T,) size of the view by lifts of it; where they face makes no difference."""
+    mean = members.rows.mean(axis=0, dtype=np.float64)
+    joints, n = recover_joints(mean, skeleton) * skeleton.metres_per_unit, len(mean)
     shown, seen, sure = view.joints[:n], view.seen[:n], view.confidence[:n]
     return view_size(joints, shown, seen, sure, fit_camera(joints, shown, seen, sure))
 
 
 def _lift_pairs(checkpoint: Checkpoint, view: _View, scales: Sequence[float]) -> _Members:
-    """The view and its mirror image, lifted at each scale."""
-    skeleton = checkpoint.skeleton
-    other_columns, other_joints = mirror_columns2d(skeleton), list(skeleton.mirror_order)
-    clips, masks, sure = [], [], []
-    for scale in scales:
-        sized = view.joints if scale == 1.0 else (view.joints * scale).astype(np.float32)
-        clips += [features_from_view(v, skeleton) for v in (sized, mirror_view(sized, skeleton))]
-        masks += [view.mask, view.mask[:, other_columns]]
-        sure += [view.confidence[:-1], view.confidence[:-1, other_joints]]
-    every = (np.stack(clips), np.stack(masks), np.stack(sure))
-    lifted, windows = lift_together(checkpoint, *every)
-    turned = [mirror_features3d(f, skeleton) if i % 2 else f for i, f in enumerate(lifted)]
-    return _Members(np.stack(turned), windows)
+    """The view and its mirror image, lifted at each scale; of long motions a few at a time."""
+    skeleton, frames = checkpoint.skeleton, len(view.mask)
+    every = [(scale, mirrored) for scale in scales for mirrored in (False, True)]
+    rows, windows = np.empty((len(every), frames, skeleton.dim3), np.float32), 0
+    size = clips_at_once(checkpoint, frames)
+    for first in range(0, len(every), size):
+        some = every[first : first + size]
+        looks = zip(*(_look(view, *each, skeleton) for each in some), strict=True)
+        lifted, more = lift_together(checkpoint, *(np.stack(arrays) for arrays in looks))
+        windows += more
+        for i, (_, mirrored) in enumerate(some):
+            rows[first + i] = mirror_features3d(lifted[i], skeleton) if mirrored else lifted[i]
+    return _Members(rows, windows)
+
+
+def _look(
+    view: _View, scale: float, mirrored: bool, skeleton: Skeleton
+) -> tuple[Float32, Bool, Float32]:
+    """Features (T, D2), mask (T, D2) and confidence (T, J) of the view or its mirror image."""
+    sized = view.joints if scale == 1.0 else (view.joints * scale).astype(np.float32)
+    mask, sure = view.mask, view.confidence[:-1]
+    if mirrored:
+        sized = mirror_view(sized, skeleton)
+        mask, sure = mask[:, mirror_columns2d(skeleton)], sure[:, list(skeleton.mirror_order)]
+    return features_from_view(sized, skeleton), mask, sure
 
 
 def _averaged(members: _Members, skeleton: Skeleton) -> EnsembleLift:
-    every = members.rows.astype(np.float64)
-    found = recover_all_joints(every.mean(axis=0), skeleton)
+    every = members.rows
+    found = recover_all_joints(every.mean(axis=0, dtype=np.float64), skeleton)
     # Mirror images tell less well where the first frame faces: no motion capture shows them.
-    joints = turned_like(found, recover_all_joints(every[::2].mean(axis=0), skeleton))
+    seen_so = every[::2].mean(axis=0, dtype=np.float64)
+    joints = turned_like(found, recover_all_joints(seen_so, skeleton))
     rows = features_from_canonical(joints, skeleton)
     spread = _spread(every, skeleton) * np.float32(skeleton.metres_per_unit)
     whole = recover_joints(rows, skeleton)
@@ -181,13 +198,16 @@ def turned_like(joints: AnyFloat, other: AnyFloat) -> Float64:
     return np.asarray(joints.astype(np.float64) @ turn.T)
 
 
-def _spread(members: Float64, skeleton: Skeleton) -> Float32:
+def _spread(members: Float32, skeleton: Skeleton) -> Float32:
     """(T, J) standard deviation over the members (M, T, D3), in the skeleton's length unit."""
     where = field_slices(skeleton)
-    height = members[..., where["height"]]
-    local = members[..., where["positions"]].reshape(*members.shape[:2], -1, 3).copy()
-    local[..., 1] -= height
     out = np.zeros((members.shape[1], skeleton.n_joints), np.float32)
-    out[:, 0] = height[..., 0].std(axis=0)
-    out[:, 1:] = np.sqrt(local.var(axis=0).sum(axis=-1))
+    for first in range(0, len(out), SPREAD_FRAMES):
+        some = slice(first, first + SPREAD_FRAMES)
+        part = members[:, some].astype(np.float64)
+        height = part[..., where["height"]]
+        local = part[..., where["positions"]].reshape(*part.shape[:2], -1, 3).copy()
+        local[..., 1] -= height
+        out[some, 0] = height[..., 0].std(axis=0)
+        out[some, 1:] = np.sqrt(local.var(axis=0).sum(axis=-1))
     return out

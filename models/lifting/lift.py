@@ -166,13 +166,19 @@ def lift_together(
         pairs = zip(masks, told, strict=True)
         sure = np.stack([_sureness(mask, each, joints) for mask, each in pairs])
     windows = len(window_starts(clean.shape[1], checkpoint.network.config.max_frames))
-    size = max(1, WINDOWS_TOGETHER // windows)
-    parts = [slice(i, i + size) for i in range(0, len(clean), size)]
-    lifted = [
-        _lift_stack(checkpoint, clean[p], masks[p], None if sure is None else sure[p])[0]
-        for p in parts
-    ]
-    return np.concatenate(lifted), windows * len(clean)
+    size = clips_at_once(checkpoint, clean.shape[1])
+    lifted = np.empty((*clean.shape[:2], checkpoint.skeleton.dim3), np.float32)
+    for first in range(0, len(clean), size):
+        p = slice(first, first + size)
+        some = None if sure is None else sure[p]
+        lifted[p] = _lift_stack(checkpoint, clean[p], masks[p], some)[0]
+    return lifted, windows * len(clean)
+
+
+def clips_at_once(checkpoint: Checkpoint, frames: int) -> int:
+    """How many clips of that many frames `lift_together` takes through the network together."""
+    windows = len(window_starts(frames, checkpoint.network.config.max_frames))
+    return max(1, WINDOWS_TOGETHER // windows)
 
 
 def _lift_stack(
@@ -184,30 +190,21 @@ def _lift_stack(
     starts = window_starts(frames, length)
     cut = [(i, s) for i in range(clips) for s in starts]
     roots = [_root_path(c, k) for c, k in zip(clean, seen, strict=True)]
-    rows = np.stack([_reanchored(clean[i], roots[i], s, s + length) for i, s in cut])
-    masks = np.stack([seen[i, s : s + length] for i, s in cut])
-    told = None if sure is None else np.stack([sure[i, s : s + length] for i, s in cut])
-    out = _run(checkpoint, rows, masks, told)
-    total = np.zeros((clips, frames, out.shape[-1]), np.float32)
+    total = np.zeros((clips, frames, checkpoint.skeleton.dim3), np.float32)
+    for first in range(0, len(cut), WINDOWS_AT_ONCE):
+        some = cut[first : first + WINDOWS_AT_ONCE]
+        rows = np.stack([_reanchored(clean[i], roots[i], s, s + length) for i, s in some])
+        masks = np.stack([seen[i, s : s + length] for i, s in some])
+        told = None if sure is None else np.stack([sure[i, s : s + length] for i, s in some])
+        out = _run_together(checkpoint, rows, masks, told)
+        for (i, start), part in zip(some, out, strict=True):
+            w = blend_weights(start, length, frames)[:, None]
+            total[i, start : start + length] += w * part
     weight = np.zeros((frames, 1), np.float32)
-    for (i, start), part in zip(cut, out, strict=True):
-        w = blend_weights(start, length, frames)[:, None]
-        total[i, start : start + length] += w * part
-        if i == 0:
-            weight[start : start + length] += w
-    return total / weight, len(starts)
-
-
-def _run(
-    checkpoint: Checkpoint, rows: Float32, masks: Bool, sure: Float32 | None = None
-) -> Float32:
-    """(N, T, D2) windows -> (N, T, D3), a few at a time: memory does not grow with their number."""
-    parts = []
-    for first in range(0, len(rows), WINDOWS_AT_ONCE):
-        some = slice(first, first + WINDOWS_AT_ONCE)
-        told = None if sure is None else sure[some]
-        parts.append(_run_together(checkpoint, rows[some], masks[some], told))
-    return np.concatenate(parts)
+    for start in starts:
+        weight[start : start + length] += blend_weights(start, length, frames)[:, None]
+    total /= weight
+    return total, len(starts)
 
 
 def _run_together(

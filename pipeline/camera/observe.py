@@ -7,23 +7,32 @@ import numpy as np
 
 from pipeline.arrays import UInt8
 from pipeline.camera.accumulate import camera_path
-from pipeline.camera.path import CameraPath
+from pipeline.camera.path import CameraPath, between
 from pipeline.camera.points import PointFollower
 from pipeline.camera.settings import CameraSettings
 from pipeline.carriers import FrameBatch
 from pipeline.pose.protocol import PersonTrack
+from pipeline.reduced_pictures import Reduction, reduced, reduction
+
+NOT_REDUCED = Reduction(0, (0, 0), (1.0, 1.0))
+"""Before the first frame."""
+LONGEST_WAIT = 2
+"""Of a calm camera every second frame is matched."""
 
 
 class CameraObserver:
-    """Keeps, of each frame of one shot, where some 200 points went: less than 2 KB a frame."""
+    """Keeps, of each frame that was matched, where some 200 points went: about 1 KB."""
 
     def __init__(self, settings: CameraSettings | None = None) -> None:
         """Nothing is seen yet; the default settings when None."""
         self._settings = settings or CameraSettings()
         self._follower = PointFollower(self._settings)
         self._times: list[float] = []
+        self._matched: list[int] = []
         self._size = (0, 0)
-        self._small = (0, 0)
+        self._reduction = NOT_REDUCED
+        self._last: UInt8 | None = None
+        self._calm = False
 
     def watch(self, batches: Iterable[FrameBatch]) -> Iterator[FrameBatch]:
         """Pass a shot's frames on unchanged, as they come.
@@ -50,11 +59,11 @@ class CameraObserver:
         """
         if not self._times:
             raise ValueError("the camera was asked for its path before it saw a frame")
-        times = np.asarray(self._times)
-        reduction = np.asarray(self._size, np.float64) / np.asarray(self._small)
-        return camera_path(
-            self._follower.stretches, times, self._size, reduction, tracks, self._settings
-        )
+        self._match_last()
+        times, matched = np.asarray(self._times), np.asarray(self._matched)
+        stretches, scale = self._follower.stretches, self._reduction.scale
+        known = camera_path(stretches, times[matched], self._size, scale, tracks, self._settings)
+        return between(known, times)
 
     @property
     def bytes_kept(self) -> int:
@@ -65,19 +74,27 @@ class CameraObserver:
         height, width = frame.shape[:2]
         if not self._times:
             self._size = (width, height)
-            factor = min(1.0, self._settings.side_px / max(width, height))
-            self._small = (max(1, round(width * factor)), max(1, round(height * factor)))
+            self._reduction = reduction(self._size, self._settings.side_px)
         elif (width, height) != self._size:
             raise ValueError(
                 f"frames of one shot have one size: {width}x{height} came after "
                 f"{self._size[0]}x{self._size[1]}"
             )
-        self._follower.add(_small_gray(frame, self._small), len(self._times), time)
         self._times.append(time)
+        self._last = frame
+        waited = len(self._times) - self._matched[-1] - 1 if self._matched else LONGEST_WAIT
+        if waited >= LONGEST_WAIT or not self._calm:
+            self._match_last()
 
-
-def _small_gray(frame: UInt8, size: tuple[int, int]) -> UInt8:
-    """(H, W, 3) RGB -> (h, w) brightness; `size` is (w, h)."""
-    if frame.shape[1::-1] != size:
-        frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+    def _match_last(self) -> None:
+        """Match the frame that came last, if it was not."""
+        frame, self._last = self._last, None
+        if frame is None:
+            return
+        gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+        small = reduced(gray, self._reduction)
+        number = len(self._times) - 1
+        self._follower.add(small, len(self._matched), self._times[-1])
+        passed = number - self._matched[-1] if self._matched else 1
+        self._calm = self._follower.motion_px < self._settings.calm_px * passed
+        self._matched.append(number)

@@ -1,11 +1,15 @@
 """How a camera moved over one shot, and joints with that motion taken out or put back."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.interpolate import Akima1DInterpolator
 
 from pipeline.arrays import AnyFloat, Float64
 from pipeline.camera.similarity import at_times, move, move_back
+
+AKIMA_POINTS = 5
+"""Akima's curve looks at two neighbours on either side; through fewer points lines are drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +68,24 @@ class CameraPath:
                 f"points must be (N, J, 2) with N times, got {points.shape} and {times.shape}"
             )
         return at_times(self.times, self.similarity, times)
+
+
+def between(known: CameraPath, times: Float64) -> CameraPath:
+    """A path over more frames than were matched.
+
+    Akima's curve through the known ones: a camera that shakes goes on beyond a line between them,
+    and one that stood still before and after stands still between.
+
+    Args:
+        known: The path over some frames, the first and the last of `times` among them.
+        times: (T,) seconds of all frames, strictly increasing.
+    """
+    if len(times) == len(known.times):
+        return known
+    if len(known.times) < AKIMA_POINTS:
+        rows = at_times(known.times, known.similarity, times)
+    else:
+        rows = Akima1DInterpolator(known.times, known.similarity, axis=0)(times)
+        # What was matched stays as it was, to the bit.
+        rows[np.searchsorted(times, known.times)] = known.similarity
+    return replace(known, times=times, similarity=np.asarray(rows, np.float64))

@@ -19,9 +19,14 @@ from pipeline.camera.settings import CameraSettings
 WINDOW = (11, 11)
 LEVELS = 3
 """Pyramid levels above the picture: follows up to about 50 px a frame."""
-NEAR_LEVELS = 1
-"""The key frame's patch starts near the answer."""
-STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.03)
+NEAR_LEVELS = 0
+"""The key frame's patch starts at the answer of the frame before: no pyramid is needed. With one
+level the same paths were found (24 known cameras), and a third more time was spent."""
+STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.05)
+"""Steps at most, and the step in pixels that ends the search; with 20 and 0.03 paths were no
+better (median error 0.26 % of the width against 0.24 %)."""
+SLOW_SHARE = 0.75
+"""Of the points: people move too, and seldom cover more than the rest."""
 CORNER_BLOCK = 5
 CELLS = 220
 """Of these a small picture gets as many as it can."""
@@ -62,6 +67,8 @@ class PointFollower:
     def __init__(self, settings: CameraSettings) -> None:
         """Nothing is seen yet."""
         self.stretches: list[Stretch] = []
+        self.motion_px = np.inf
+        """How far three quarters of the points moved at most between the last two frames."""
         self._settings = settings
         self._key = np.zeros((0, 0), np.uint8)
         self._last = self._key
@@ -114,6 +121,7 @@ class PointFollower:
         self._key_cells = cells_of(self._where, self._size)
 
     def _follow(self, gray: UInt8) -> None:
+        self.motion_px = np.inf
         if not len(self._alive):
             return
         key_points = self.stretches[-1].points[self._alive].astype(np.float32)
@@ -123,6 +131,9 @@ class PointFollower:
         height, width = gray.shape
         inside = ((exact >= 0) & (exact <= [width - 1, height - 1])).all(axis=1)
         kept = found & again & agree & inside
+        if kept.any():
+            moved = np.hypot(*(exact - self._where)[kept].T)
+            self.motion_px = float(np.quantile(moved, SLOW_SHARE))
         self._alive, self._where = self._alive[kept], exact[kept]
 
 

@@ -10,6 +10,9 @@ class CameraSettings:
 
     side_px: int = 320
     """Pictures whose longer side is more than this are reduced to it before anything is matched."""
+    calm_px: float = 0.5
+    """After a frame in which three quarters of the points moved less than this since the frame
+    before, the next one is not matched: it lies between its neighbours. 0: all are matched."""
     cell_px: int = 18
     """At most one point is taken from each cell of this size: points cover the whole picture."""
     least_cell_px: int = 6
@@ -48,6 +51,8 @@ class CameraSettings:
         """Refuse settings that cannot work."""
         if self.side_px < 64 or self.cell_px < 4:
             raise ValueError("the camera needs pictures of 64 px or more and cells of 4 px or more")
+        if not 0 <= self.calm_px <= 2:
+            raise ValueError(f"calm_px must be 0 to 2 pixels a frame, got {self.calm_px:g}")
         if not 0 < self.keep_share < 1:
             raise ValueError("keep_share is a share between 0 and 1")
         if self.min_points < 4 or not 4 <= self.max_points <= 65535:
