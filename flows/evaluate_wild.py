@@ -17,6 +17,7 @@ from models.evaluation.contestants import checkpoint_labels
 from models.evaluation.wild import STORED, Label, evaluate_wild, lift_anew, stored_label
 from models.evaluation.wild_examples import wild_examples
 from models.evaluation.wild_report import WildReport
+from models.lifting.label_wish import beyond_the_lift
 from pipeline.body_scale import BODY_HEIGHT_M
 from pipeline.person_frames import SeenVideo
 from pipeline.stopwatch import Stopwatch
@@ -132,17 +133,20 @@ def _measure(prepared: _Prepared) -> WildReport:
         prepared.opened.skeleton,
         _shown,
     )
-    return replace(report, warnings=(*_smoothing(prepared), *report.warnings))
+    return replace(report, warnings=(*_other_ways(prepared), *report.warnings))
 
 
-def _smoothing(prepared: _Prepared) -> tuple[str, ...]:
-    recipes = prepared.opened.lineage["recipes"]
-    smooth = [name for name, r in recipes.items() if r.get("config", {}).get("one_euro")]
-    if not smooth or not prepared.checkpoints:
+def _other_ways(prepared: _Prepared) -> tuple[str, ...]:
+    """A sentence on each data set whose stored labels are more than the plain lift."""
+    if not prepared.checkpoints:
         return ()
-    return (
-        f"the stored labels of {', '.join(smooth)} were smoothed (One-Euro), those of the "
-        "checkpoints are not: compare their jitter with care",
+    recipes = prepared.opened.lineage["recipes"]
+    ways = {name: beyond_the_lift(r.get("config", {})) for name, r in recipes.items()}
+    return tuple(
+        f"the stored labels of {name} are more than a lift ({', '.join(way)}), those of the "
+        "checkpoints are lifts alone: compare checkpoints with each other, with stored labels not"
+        for name, way in ways.items()
+        if way
     )
 
 

@@ -58,10 +58,17 @@ def track_rows(
     clip: PlannedClip, result: ClipResult, dataset: str, lineage: Lineage
 ) -> list[TrackRow]:
     """Every person that was followed; those who became motion with their cleaned joints."""
-    return [_track_row(clip, each, dataset, lineage) for each in result.people]
+    aspect = result.info.pixel_aspect if result.info else None
+    return [_track_row(clip, each, dataset, lineage, aspect) for each in result.people]
 
 
-def _track_row(clip: PlannedClip, each: LabelledPerson, dataset: str, lineage: Lineage) -> TrackRow:
+def _track_row(
+    clip: PlannedClip,
+    each: LabelledPerson,
+    dataset: str,
+    lineage: Lineage,
+    pixel_aspect: float | None,
+) -> TrackRow:
     person, cleaned = each.person, each.cleaned
     pose, choice = person.track.pose, person.choice
     return TrackRow(
@@ -75,6 +82,8 @@ def _track_row(clip: PlannedClip, each: LabelledPerson, dataset: str, lineage: L
         times=pose.times,
         joints=pose.joints,
         confidence=pose.confidence,
+        world_joints=person.track.world,
+        pixel_aspect=pixel_aspect,
         chosen=person.wanted,
         score=choice.score if choice is not None else None,
         reason=each.reason.value if each.reason else None,
@@ -149,7 +158,6 @@ def _motion_row(
         px_per_metre=motion.px_per_metre,
         person_score=person.part.total if person.part else None,
         camera_quality=person.camera.quality if person.camera else None,
-        perspective_error=motion.label.perspective_m if motion.label else None,
         captions=(source.caption,) if source.caption else (),
         action=source.action,
         split=split_of(recording),

@@ -15,6 +15,7 @@ def label_columns(label: PseudoLabel) -> dict[str, Any]:
         "quality_reprojection_error": quality.reprojection_m,
         "quality_foot_skating": quality.foot_skating,
         "quality_jitter": quality.jitter,
+        "perspective_error": label.perspective_m,
         "quality_spread": label.spread_m,
         "second_opinion": label.opinion_share,
         "label_score": score.score if score else None,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from models.lifting.label_config import LabelConfig
+from models.lifting.label_config import LabelConfig, preset_config
+from models.lifting.label_wish import DEFAULT_PRESET
 from pipeline.pose.settings import MMPoseSettings
 from pipeline.skeleton_files import UCF101_FPS, is_skeleton_file
 from storage.rows import check_name
@@ -48,7 +49,9 @@ class IngestOptions:
     """Store URL."""
     checkpoint: Path
     pose: PoseOptions = field(default_factory=PoseOptions)
-    label: LabelConfig = field(default_factory=LabelConfig)
+    label: LabelConfig = field(default_factory=lambda: preset_config(DEFAULT_PRESET, {}))
+    continues: bool = False
+    """Whether `label` is the data set's own, since nobody chose another."""
     shard_size: int | None = None
     """Clips per commit; None: chosen when the run begins, see `flows.shard_size`."""
     workers: int = 1

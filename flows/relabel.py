@@ -10,11 +10,15 @@ from flows.progress import counter
 from models.checkpoint import Checkpoint
 from models.checkpoint_id import checkpoint_id, resolve_checkpoint
 from models.lifting.label_config import LabelConfig, config_of, relabelled_settings
-from models.lifting.pseudo_label import ViewFacts, label_stored_view
+from models.lifting.pseudo_label import ViewFacts, label_stored_view, picture_shown
+from pipeline.carriers import Pose2D
+from pipeline.pose.protocol import PersonTrack
 from pipeline.reasons import PipelineError
+from pipeline.second_opinion import SecondOpinion, opinion_during
 from pipeline.stopwatch import Stopwatch
-from storage.catalog import mean_reprojection
+from storage.catalog import count_without_opinion, mean_reprojection
 from storage.errors import StoreError
+from storage.label_tracks import key_of, tracks_of
 from storage.lineage import Recipe, make_lineage
 from storage.plain_motions import count_unscored
 from storage.recipes import all_recipes
@@ -27,7 +31,8 @@ from storage.relabelling import (
     missing_labels,
     read_motions,
 )
-from storage.rows import MotionRow
+from storage.rows import MotionRow, TrackRow
+from storage.schemas import TRACKS
 from storage.store import Store, create_store, open_store
 from storage.versions import newest_version
 
@@ -96,14 +101,18 @@ def run_relabel(options: RelabelOptions) -> tuple[dict[str, Any], list[str]]:
 
 def _label_and_commit(work: Relabelling, options: RelabelOptions) -> RelabelReport:
     report, config = None, config_of(work.recipe.config)
+    people = work.store.snapshot(TRACKS.name)
     while report is None:  # again when an ingest has brought motions meanwhile
         shards = missing_labels(work, options.shard_size)
         with counter(sum(map(len, shards)), "relabel", "motion") as bar:
             for shard in shards:
                 checkpoint = checkpoint_for(options.checkpoint, options.device)
-                labelled = []
-                for row in read_motions(shard):
-                    labelled.append(_labelled(row, checkpoint, config, options))
+                rows, labelled = read_motions(shard), []
+                asked = [row for row in rows if config.second_opinion or _lacks_picture(row)]
+                tracks = tracks_of(people, work.dataset, asked)
+                for row in rows:
+                    track = tracks.get(key_of(row))
+                    labelled.append(_labelled(row, track, checkpoint, config, options))
                     bar.update()
                 keep_labels(work, labelled)
         report = commit_labels(work)
@@ -111,7 +120,11 @@ def _label_and_commit(work: Relabelling, options: RelabelOptions) -> RelabelRepo
 
 
 def _labelled(
-    row: MotionRow, checkpoint: Checkpoint, config: LabelConfig, options: RelabelOptions
+    row: MotionRow,
+    track: TrackRow | None,
+    checkpoint: Checkpoint,
+    config: LabelConfig,
+    options: RelabelOptions,
 ) -> MotionRow:
     if row.joint_set != checkpoint.skeleton.name:
         raise ValueError(
@@ -125,11 +138,8 @@ def _labelled(
             checkpoint,
             config,
             confidence=row.joint_confidence,
-            facts=ViewFacts(
-                row.px_per_metre,
-                camera_quality=row.camera_quality,
-                perspective_m=row.perspective_error,
-            ),
+            facts=_facts(row, track),
+            opinion=_opinion(row, track),
         )
     except PipelineError as error:
         raise ValueError(
@@ -143,6 +153,34 @@ def _labelled(
         feature_mask3d=label.mask3d,
         **label_columns(label),
     )
+
+
+def _facts(row: MotionRow, track: TrackRow | None) -> ViewFacts:
+    """What is known beside the joints; what perspective does is asked once, of the first label."""
+    picture = None
+    if _lacks_picture(row) and track is not None and track.pixel_aspect is not None:
+        picture = picture_shown((track.frame_width, track.frame_height), track.pixel_aspect)
+    return ViewFacts(
+        row.px_per_metre,
+        picture,
+        camera_quality=row.camera_quality,
+        perspective_m=row.perspective_error,
+    )
+
+
+def _lacks_picture(row: MotionRow) -> bool:
+    """Whether what perspective does was never judged, as of motions that were 2D alone."""
+    return row.perspective_error is None
+
+
+def _opinion(row: MotionRow, track: TrackRow | None) -> SecondOpinion | None:
+    """The 2D estimator's own 3D, where it has one and the store has kept it."""
+    if track is None or track.world_joints is None or row.start_s is None:
+        return None
+    size = (track.frame_width, track.frame_height)
+    pose = Pose2D(track.joint_set, track.joints, track.confidence, track.times, size)
+    person = PersonTrack(pose, 0, len(track.times), track.world_joints)
+    return opinion_during(person, row.start_s, row.n_frames)
 
 
 def _told(
@@ -171,6 +209,8 @@ def _told(
     }
     scored = bool(recipe.config.get("score"))
     data["unscored"] = count_unscored(store, options.dataset) if scored else None
+    fused = bool(recipe.config.get("second_opinion"))
+    data["without_opinion"] = count_without_opinion(store, options.dataset) if fused else None
     if report is None:
         return data, [
             f"nothing to do: the labels of {options.dataset} are by {recipe.checkpoint_id} already"
@@ -186,6 +226,11 @@ def _told(
         lines.append(
             f"{data['unscored']} motions have no score: nobody measured how far such labels are "
             "off, or the store lacks what the score rests on"
+        )
+    if data["without_opinion"]:
+        lines.append(
+            f"{data['without_opinion']} motions have no second opinion in them: the 2D estimator "
+            "has no 3D of its own, or an older version did not store it"
         )
     return data, lines
 

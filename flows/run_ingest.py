@@ -4,23 +4,32 @@ from dataclasses import replace
 
 from flows.begin import begin
 from flows.cluster_address import require_cluster
+from flows.label_choice import with_labels
 from flows.options import IngestOptions
 from flows.plain_errors import plain_errors
 from flows.reporting import add_report
 from flows.snapshot_news import announce_snapshot
 from flows.summary import IngestSummary, summarise
 from models.checkpoint_id import resolve_checkpoint
+from models.lifting.label_wish import LabelWish
 from pipeline.stopwatch import Stopwatch
 
 
-def run_ingest(options: IngestOptions) -> IngestSummary:
+def run_ingest(options: IngestOptions, wish: LabelWish | None = None) -> IngestSummary:
     """Ingest what is new, and announce motions that wait for a finetuning.
+
+    Args:
+        options: The ingest.
+        wish: What was asked of labels, where that may depend on the data set: it takes the place
+            of `options.label`. None: exactly that.
 
     Raises:
         ValueError: Wrong options; see `flows.begin.begin` for the others.
     """
     # Once, for all workers: another checkpoint may be promoted while they run.
     fixed = replace(options, checkpoint=resolve_checkpoint(options.checkpoint))
+    if wish is not None:
+        fixed = with_labels(fixed, wish)
     summary = _ingest(fixed)
     note = announce_snapshot(summary)
     return summary.warned(note) if note else summary

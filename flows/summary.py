@@ -10,6 +10,7 @@ from flows.counts import Failure, ShardCounts
 from flows.ingest_plan import IngestPlan
 from flows.options import IngestOptions
 from flows.progress import say
+from models.lifting.label_wish import label_words
 from storage.catalog import Counts, count_rows
 from storage.patience import patiently
 from storage.store import open_store
@@ -63,6 +64,10 @@ class IngestSummary:
     warnings: tuple[str, ...] = ()
     """What went wrong beside the rows: no report, a Prefect server that was not told."""
     report: str | None = None
+    labels: str = ""
+    """How views became 3D, in words."""
+    continues: bool = False
+    """Whether that is the data set's own way, since nobody chose another."""
 
     def warned(self, warning: str) -> "IngestSummary":
         """The same with one more warning."""
@@ -76,6 +81,9 @@ class IngestSummary:
             f"({self.seconds:.1f} s)",
             f"{self.ok} ok with {self.motions} motions, {self.failed} failed",
         ]
+        if self.labels:
+            own = f", as data set {self.dataset} has them" if self.continues else ""
+            out.append(f"labels: {self.labels}{own}")
         out += [f"  {reason}: {n}" for reason, n in sorted(self.failures_by_reason.items())]
         out += [f"  shard {k} was not stored: {v}" for k, v in self.failed_shards.items()]
         out += [f"  {said}" for said in self.unsettled_files[:SHOWN_FILES]]
@@ -139,6 +147,8 @@ def summarise(
         unstored=unstored,
         failures=tuple(chain.from_iterable(shard.failures for shard in counts)),
         warnings=plan.warnings,
+        labels=label_words(options.label),
+        continues=options.continues,
     )
 
 

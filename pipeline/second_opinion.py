@@ -70,6 +70,19 @@ def opinion_of(
     return SecondOpinion(joints3d, known)
 
 
+def opinion_during(track: PersonTrack, start_s: float, frames: int) -> SecondOpinion | None:
+    """`opinion_of` for a motion: its frames follow each other by the clock of labels.
+
+    Ingest and relabelling both ask here, so that they ask for the same instants.
+
+    Args:
+        track: The person, with the times of the video.
+        start_s: Time of the motion's first frame in the video, seconds.
+        frames: How many frames the motion has.
+    """
+    return opinion_of(track, start_s + np.arange(frames) / HUMANML3D.fps)
+
+
 def fuse(
     joints3d: AnyFloat, opinion: SecondOpinion, weight: float = WEIGHT
 ) -> tuple[Float32, Bool]:

@@ -38,6 +38,8 @@ class StageCosts:
     """Length of the motions that came of them."""
     estimators: tuple[str, ...]
     """2D estimators that the N videos went through."""
+    datasets: tuple[str, ...] = ()
+    """Data sets that the N videos belong to."""
 
     @property
     def videos(self) -> int:

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from storage.commit import Change, commit_change
 from storage.errors import RecipeMismatch, StoreError
 from storage.lineage import Recipe, code_version
+from storage.location import locate
 from storage.rows import check_name
 from storage.schemas import DATASETS
 from storage.snapshot import Snapshot
-from storage.store import Store
+from storage.store import Store, has_table
 from storage.versions import RELABELLED_NOTE
 
 SHOWN_LENGTH = 80
@@ -103,6 +104,24 @@ def all_recipes(store: Store) -> dict[str, dict[str, Any]]:
         row["dataset"]: {**json.loads(row["recipe_json"]), "recipe_id": row["recipe_id"]}
         for row in rows
     }
+
+
+def begun_recipe(url: str, dataset: str) -> dict[str, Any] | None:
+    """The recipe of a data set before anything is written; None where nobody has begun it.
+
+    Args:
+        url: Of a store, which need not be there yet.
+        dataset: Name of the data set.
+
+    Raises:
+        StoreError: There is a store and it cannot be read.
+    """
+    location = locate(url)
+    if location.is_local and not location.path.is_dir():
+        return None
+    if not has_table(location, DATASETS.name):
+        return None
+    return all_recipes(Store(location)).get(dataset)
 
 
 def recipe_json(snapshot: Snapshot, dataset: str) -> str | None:

@@ -116,7 +116,13 @@ class TrackRow:
     confidence: Float32
     """(T, J) in [0, 1]."""
     lineage: Lineage
+    world_joints: Float32 | None = None
+    """(T, J, 3) metres, about the hips, x right, y down, z away from the camera: the 2D
+    estimator's own 3D; None where it has none."""
+    pixel_aspect: float | None = None
+    """Width of a stored pixel over its height."""
     chosen: bool = False
+    """Was to become motion; `reason` says why none came of it."""
     score: float | None = None
     reason: str | None = None
     """Why a person who was to become motion did not: a `pipeline.reasons.Reason` value."""
@@ -143,6 +149,8 @@ class TrackRow:
         t, j = self.confidence.shape
         _check_shape("joints", self.joints.shape, (t, j, 2))
         _check_shape("times", self.times.shape, (t,))
+        if self.world_joints is not None:
+            _check_shape("world_joints", self.world_joints.shape, (t, j, 3))
         if t == 0:
             raise ValueError("a track needs at least one frame")
         if self.camera is not None:

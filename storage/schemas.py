@@ -92,9 +92,15 @@ TRACKS = TableSpec(
         Column("joint_set", STRING, "Names the detector's joints.", required=True),
         Column("frame_width", INT32, "Width of the picture.", "pixels", required=True),
         Column("frame_height", INT32, "Height of the picture.", "pixels", required=True),
+        Column("pixel_aspect", FLOAT64, "Width of a stored pixel over its height."),
         Column("start_s", FLOAT64, "Time of the first frame in the video.", "s", required=True),
         Column("end_s", FLOAT64, "Time of the last frame in the video.", "s", required=True),
-        Column("chosen", BOOL, "This person became motion.", required=True),
+        Column(
+            "chosen",
+            BOOL,
+            "This person was to become motion: chosen, and none came of it, where reason is set.",
+            required=True,
+        ),
         Column("score", FLOAT32, "size x coverage x confidence that chose the person."),
         Column("reason", STRING, "Why a person who was to become motion did not; else null."),
         Column("person_score", FLOAT32, "How likely this person performs the action, 0 to 1."),
@@ -105,6 +111,14 @@ TRACKS = TableSpec(
         Column("times", list_of(FLOAT64), "(T,) frame times in the video.", "s", required=True),
         Column("joints", FLOAT32, "Detected joints, NaN if none.", "pixels", "T, J, 2", True),
         Column("confidence", FLOAT32, "The detector's, 0 to 1.", "", "T, J", True),
+        Column(
+            "world_joints",
+            FLOAT32,
+            "The detector's own 3D, about the hips: x right, y down, z away; NaN if none. Null: it "
+            "has none, or the row is older than the column.",
+            "m",
+            "T, J, 3",
+        ),
         Column(
             "camera",
             FLOAT32,
@@ -268,6 +282,7 @@ DECISIONS = TableSpec(
         Column("captions", list_of(STRING), "Replace the motion's; null when not spoken of."),
         Column("split", STRING, "train, val or test; null when not spoken of."),
         Column("note", STRING, "The curator's own words."),
+        Column("withdraws", list_of(STRING), "Decisions that this one takes back; null: none."),
     ),
 )
 

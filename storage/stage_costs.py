@@ -83,6 +83,7 @@ def stage_costs(store: Store, dataset: str | None = None) -> StageCosts:
         stored_video_s=stored[1],
         stored_motion_s=motion_s,
         estimators=tuple(sorted(set(readable["estimator_id"].to_pylist()))),
+        datasets=tuple(sorted(set(readable["dataset"].to_pylist()))),
     )
 
 

@@ -28,7 +28,7 @@ LABEL = (
     "joints3d", "joints3d_shape", "features3d", "features3d_shape", "feature_mask3d",
     "feature_mask3d_shape", "view_azimuth_deg", "quality_reprojection_error",
     "quality_foot_skating", "quality_jitter", "quality_spread", "view_elevation_deg", "view_name",
-    "second_opinion", "label_score", "label_error", "joint_error", "shard_id",
+    "perspective_error", "second_opinion", "label_score", "label_error", "joint_error", "shard_id",
     *(column.name for column in LINEAGE),
 )  # fmt: skip
 """The columns of `motions` that a label consists of; all others are about what was seen."""
@@ -129,7 +129,10 @@ class StagedLabels:
     def _read(self, name: str, columns: list[str]) -> pa.Table | None:
         with told_plainly(f"read new labels in {self.location}"):
             try:
-                return pq.read_table(self._folder.open_input_file(name), columns=columns)
+                file = pq.ParquetFile(self._folder.open_input_file(name))
+                # Kept aside by an older version: it is computed and written again.
+                whole = set(_COLUMNS) <= set(file.schema_arrow.names)
+                return file.read(columns=columns) if whole else None
             except FileNotFoundError:
                 return None  # deleted since it was listed: somebody committed the same labels
             except pa.ArrowInvalid:

@@ -10,6 +10,7 @@ from flows.options import IngestOptions
 from flows.shard import process_shard
 from flows.summary import IngestSummary, summarise
 from models.checkpoint_id import SHIPPED
+from models.lifting.label_config import LabelConfig
 
 DATASET = "here"
 
@@ -24,7 +25,9 @@ class Here:
 
 
 def options_for(videos: str | Path, out: str | Path, **more: object) -> IngestOptions:
-    return IngestOptions(str(videos), DATASET, str(out), SHIPPED, **more)
+    """The published labels unless told otherwise: these tests are about rows, not about labels."""
+    given = {"label": LabelConfig(), **more}
+    return IngestOptions(str(videos), DATASET, str(out), SHIPPED, **given)
 
 
 def ingest_here(options: IngestOptions) -> Here:

@@ -94,6 +94,8 @@ def track_row(number: int, track: int, dataset: str = "demo", noise: float = 0.0
         clean_start_s=0.0,
         clean_joints=rng.normal(0, 1, (t, JOINTS, 2)).astype(np.float32),
         clean_mask=rng.uniform(0, 1, (t, JOINTS)) > 0.2,
+        world_joints=rng.normal(0, 0.5, (t, DETECTOR_JOINTS, 3)).astype(np.float32),
+        pixel_aspect=1.25,
     )
 
 

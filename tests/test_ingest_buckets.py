@@ -14,11 +14,11 @@ from moto.server import ThreadedMotoServer
 
 from flows.begin import begin
 from flows.bucket_plan import downloads_of
-from flows.source_video import find_source
 from storage import bucket_videos, patience
 from storage.bucket_videos import BucketVideo, Fetched, copy_path, fetch, list_videos_in, sweep
 from storage.catalog import list_videos
 from storage.errors import StoreError, StoreUnreachable
+from storage.source_video import find_source
 from storage.store import open_store
 
 BUCKET = "s3://films"

@@ -20,13 +20,14 @@ from flows.ingest import ShardJob
 from flows.options import IngestOptions, PoseOptions
 from flows.shard import process_shard
 from flows.show import show_motion
-from flows.source_video import find_source
 from models.lifting.label_config import LabelConfig
+from models.lifting.label_wish import LabelWish
 from storage import fault
 from storage.arrow_rows import same_content
 from storage.catalog import get_motion, list_motions, list_videos
 from storage.errors import RecipeMismatch
 from storage.schemas import MOTIONS, TRACKS, VIDEOS
+from storage.source_video import find_source
 from storage.store import open_store
 
 SIZE = (320, 240)
@@ -221,7 +222,7 @@ def test_the_command_passes_them_on(monkeypatch: pytest.MonkeyPatch, file: Path)
     class Seen(Exception):  # noqa: N818
         pass
 
-    def look(options: IngestOptions) -> None:
+    def look(options: IngestOptions, wish: LabelWish) -> None:
         raise Seen(options)
 
     monkeypatch.setattr("flows.run_ingest.run_ingest", look)

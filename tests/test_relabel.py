@@ -111,6 +111,17 @@ def test_smoothing_is_part_of_the_recipe(
     assert all((smooth[name].joints3d != rough[name].joints3d).any() for name in smooth)
 
 
+def test_a_store_without_the_estimators_3d_is_labelled_without_it_and_that_is_said(
+    store: Store, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = relabel(store, checkpoint, "--preset", "wild")
+    assert main(where) == 0
+    assert "3 motions have no second opinion in them" in capsys.readouterr().out
+    assert all(row.second_opinion is None for row in motions(store).values())
+    assert told(capsys, *where)["without_opinion"] == 3
+    assert told(capsys, *relabel(store, checkpoint, "--preset", "paper"))["without_opinion"] is None
+
+
 def test_what_cannot_be_relabelled_is_one_sentence(
     store: Store, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,7 +213,16 @@ def test_videos_become_motions_of_2d_alone_that_every_command_copes_with(
     assert any("1 of 1 motions have no label" in said for said in looked["warnings"])
     assert looked["inputs"][0]["coverage"] == 0
     again = ["ingest", clips, "--dataset", "samples", "--out", url]
-    assert "only_2d was true" in refused(capsys, *again)
+    assert "only_2d was true" in refused(capsys, *again, "--checkpoint", str(SHIPPED))
+    assert "only_2d was true" in refused(capsys, *again, "--refine", "on")
+    assert told(capsys, *again)["labels"] == "paper, 2D only", "what is not said is the data set's"
     assert "leave --checkpoint out" in refused(capsys, *again, "--only-2d", "--checkpoint", "x")
     assert "leave one out" in refused(capsys, *again, "--only-2d", "--one-euro")
     assert main([*again, "--only-2d"]) == 0, "nothing is new"
+    anew = ["--label-2d-only", "--preset", "wild"]
+    done = told(capsys, *relabel(open_store(url), SHIPPED, *anew))
+    assert (done["motions"], done["unscored"], done["without_opinion"]) == (1, 0, 0)
+    (row,) = motions(open_store(url)).values()
+    # Nobody could judge perspective while there was no 3D: the track remembers the picture.
+    assert 0 < row.perspective_error < 0.3 and 0 < row.label_score < 1
+    assert row.second_opinion == 1.0

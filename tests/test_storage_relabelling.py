@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import storage_shards as samples
 from storage_racing import finish, race
@@ -22,6 +23,7 @@ from storage.catalog import list_motions, mean_reprojection
 from storage.compaction import compact
 from storage.decisions import Decision, current_decisions, record_decisions
 from storage.errors import RecipeMismatch, StoreError
+from storage.label_tracks import key_of, tracks_of
 from storage.pending import motions_since
 from storage.recipes import all_recipes, recipe_id, register_recipe
 from storage.relabelling import commit_labels, missing_labels
@@ -357,6 +359,36 @@ def test_labels_that_another_committed_and_deleted_are_no_error(
     report = commit_labels(work)
     assert report is not None and report.version.videos == before + 1
     assert newest_version(store.location).videos == before + 1, "one version, not two"
+
+
+def test_labels_that_an_older_version_kept_aside_are_made_again(store: Store) -> None:
+    work = begin(store, 1)
+    assert work is not None
+    keep(work, 1)
+    kept = sorted((store.location.path / FOLDER / "demo" / work.recipe.recipe_id).glob("*.parquet"))
+    before = len(work.staged.files())
+    old = pq.read_table(kept[0])
+    pq.write_table(old.drop_columns(["perspective_error"]), kept[0])
+    assert len(work.staged.files()) == before - old.num_rows
+    report = relabel(store, 1)
+    assert report is not None and report.motions == before
+
+
+def test_people_are_found_by_motion_whole_and_alone(store: Store) -> None:
+    commit_shard(store, samples.shard([5, 6, 7]))
+    tracks = open_store(store.location.root).snapshot(TRACKS.name)
+    two = [samples.motion_row(number) for number in (0, 6)]
+    found = tracks_of(tracks, "demo", two)
+    assert found.keys() == {key_of(row) for row in two}
+    for row in two:
+        track = found[key_of(row)]
+        want = samples.track_row(0 if row is two[0] else 6, 0)
+        assert track.world_joints is not None and track.pixel_aspect == want.pixel_aspect
+        np.testing.assert_array_equal(track.world_joints, want.world_joints)
+        np.testing.assert_array_equal(track.times, want.times)
+    assert tracks_of(tracks, "demo", [samples.motion_row(99)]) == {}
+    with pytest.raises(ValueError, match="world_joints is"):
+        replace(track, world_joints=track.world_joints[:3])
 
 
 def test_each_data_file_and_each_label_is_read_once_not_once_a_shard(

@@ -1,6 +1,7 @@
 """What goes beyond the published method, from films to rows: shots, everyone, half bodies, ..."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from cli_runs import run
+from cli_runs import Finished, run
 from truth_clips import all_truth_clips
 
+from flows.cli import main
 from flows.label_warnings import label_warnings
 from flows.options import IngestOptions, PoseOptions
 from models.checkpoint import Checkpoint, load_checkpoint
@@ -24,12 +26,20 @@ from models.lifting.label_config import (
 )
 from models.lifting.labelling import ClipResult, label_people
 from models.lifting.observing import ObservedClip, observe_clip
-from models.lifting.pseudo_label import label_stored_view
+from models.lifting.pseudo_label import (
+    PseudoLabel,
+    SeenView,
+    label_stored_view,
+    label_view,
+    stored_view,
+)
 from pipeline.plausibility import bone_variation
 from pipeline.pose import make_estimator
 from pipeline.reasons import Reason
 from pipeline.representation3d import recover_all_joints
 from pipeline.skeletons import HUMANML3D
+from storage.arrow_rows import from_arrow
+from storage.recipes import all_recipes
 from storage.rows import MotionRow, TrackRow
 from storage.store import open_store
 
@@ -195,7 +205,7 @@ def test_presets_and_recipes() -> None:
 def test_relabelling_keeps_how_views_became_3d_unless_told_otherwise() -> None:
     best = preset_config("wild", {})
     kept = config_of(relabelled_settings(best.settings(), one_euro=False))
-    assert kept == replace(best, second_opinion=False)  # no store has it
+    assert kept == best
     paper = config_of(relabelled_settings(best.settings(), one_euro=False, preset="paper"))
     assert (paper.ensemble, paper.refine, paper.clean_up, paper.camera) == (
         "none",
@@ -204,7 +214,35 @@ def test_relabelling_keeps_how_views_became_3d_unless_told_otherwise() -> None:
         True,
     )
     grown = config_of(relabelled_settings(LabelConfig().settings(), one_euro=False, preset="wild"))
-    assert grown.refine and grown.ensemble == PRESETS["wild"]["ensemble"] and not grown.camera
+    assert (
+        grown.refine
+        and grown.second_opinion
+        and grown.ensemble == PRESETS["wild"]["ensemble"]
+        and not grown.camera
+    )
+
+
+def test_a_store_keeps_all_that_a_label_was_made_from_but_one_frame(
+    seen: ObservedClip, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SeenView] = []
+
+    def look(view: SeenView, *rest: object) -> PseudoLabel:
+        asked.append(view)
+        return label_view(view, *rest)
+
+    monkeypatch.setattr("models.lifting.labelling.label_view", look)
+    config = preset_config("wild", {"ensemble": "none"})
+    motions = label_people(seen, checkpoint, config).motions
+    assert len(motions) == len(asked) == 2
+    for motion, whole in zip(motions, asked, strict=True):
+        again = stored_view(
+            motion.view, motion.seen, HUMANML3D, config, confidence=motion.confidence
+        )
+        last = len(motion.view) - 1  # the row before the frame that is not there
+        for name in ("joints", "seen", "anchored", "confidence", "features", "mask"):
+            kept, had = (getattr(view, name)[:last] for view in (again, whole))
+            np.testing.assert_array_equal(kept, had, err_msg=name)
 
 
 def test_a_stored_view_is_lifted_as_the_ingest_did(
@@ -229,15 +267,30 @@ def label_people_without_opinion(wild, checkpoint, config):
         )
 
 
-def test_the_command_stores_what_the_options_found(cut_film: Path, tmp_path: Path) -> None:
-    store = tmp_path / "store"
+@pytest.fixture(scope="module")
+def default_run(
+    cut_film: Path, prefect_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Finished]:
+    """An ingest that says nothing of labels."""
+    store = tmp_path_factory.mktemp("default") / "store"
     asked = ["ingest", str(cut_film), "--dataset", "two", "--out", str(store), "--json"]
-    first = run(tmp_path, *asked, "--preset", "wild")
+    return store, run(prefect_home, *asked)
+
+
+@pytest.fixture
+def default_store(default_run: tuple[Path, Finished]) -> Path:
+    assert default_run[1].status == 0, default_run[1].stderr
+    return default_run[0]
+
+
+def test_the_command_stores_what_the_options_found(
+    cut_film: Path, default_run: tuple[Path, Finished], prefect_home: Path
+) -> None:
+    store, first = default_run
+    asked = ["ingest", str(cut_film), "--dataset", "two", "--out", str(store), "--json"]
     assert first.status == 0, first.stderr
     assert first.data["motions"] == 2
     opened = open_store(str(store))
-    from storage.arrow_rows import from_arrow
-
     motions = from_arrow(opened.snapshot("motions").read(), MotionRow)
     tracks = from_arrow(opened.snapshot("tracks").read(), TrackRow)
     assert {(row.shot, row.visible) for row in motions} == {(0, "full"), (1, "full")}
@@ -249,12 +302,42 @@ def test_the_command_stores_what_the_options_found(cut_film: Path, tmp_path: Pat
         assert 0 < row.person_score < 1
     for row in tracks:
         assert row.camera.shape == (len(row.times), 4) and 0 <= row.camera_quality <= 1
+        assert row.world_joints.shape == (*row.confidence.shape, 3)
+        assert row.world_joints.dtype == np.float32 and row.pixel_aspect == 1.0
         assert row.chosen == (row.shot in {0, 1} and row.clean_joints is not None)
-    other = run(tmp_path, *asked)
+    assert (first.data["labels"], first.data["continues"]) == ("wild", False)
+    other = run(prefect_home, *asked, "--preset", "paper")
     assert other.status == 2
     said = json.loads(other.stdout)["error"]
     assert "another recipe" in said and "camera" in said
     assert "Traceback" not in other.stderr
+
+
+def test_a_new_data_set_is_wild_and_relabelling_makes_the_same_labels_again(
+    default_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(default_store, tmp_path / "store")
+    url = str(tmp_path / "store")
+    before, recipe = rows_of(url), all_recipes(open_store(url))["two"]
+    assert config_of(recipe["config"]) == preset_config("wild", {})
+    where = ["relabel", "--store", url, "--dataset", "two", "--checkpoint", str(SHIPPED)]
+    assert main([*where, "--preset", "paper"]) == 0
+    assert {row.second_opinion for row in rows_of(url).values()} == {None}
+    assert main([*where, "--preset", "wild"]) == 0
+    assert "no second opinion" not in capsys.readouterr().out
+    assert all_recipes(open_store(url))["two"] == recipe, "further ingests go on"
+    for name, row in rows_of(url).items():
+        was = before[name]
+        off = np.linalg.norm(row.joints3d - was.joints3d, axis=-1)
+        # The ingest saw one frame more than a store keeps.
+        assert off.mean() < 0.006, "metres"
+        assert (row.second_opinion, row.perspective_error) == (1.0, was.perspective_error)
+        assert row.label_score == pytest.approx(was.label_score, abs=0.01)
+
+
+def rows_of(url: str) -> dict[str, MotionRow]:
+    rows = from_arrow(open_store(url).snapshot("motions").read(), MotionRow)
+    return {row.motion_id: row for row in rows}
 
 
 def test_a_label_without_the_second_opinion_asked_for_is_not_scored_as_if_it_had_one(

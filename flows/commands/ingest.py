@@ -25,7 +25,7 @@ def ingest(
     runner: Literal["local", "ray", "dask"] = "local",
     address: str | None = None,
     device: str = "auto",
-    preset: Literal["paper", "wild"] = "paper",
+    preset: Literal["paper", "wild"] | None = None,
     people: Literal["preset", "one", "all"] = "preset",
     shots: Literal["preset", "on", "off"] = "preset",
     camera: Literal["preset", "on", "off"] = "preset",
@@ -66,7 +66,8 @@ def ingest(
             tcp://HOST:8786. Without one the run makes a cluster here and takes it down again.
         device: auto, cpu, cuda or cuda:N.
         preset: `paper` labels as published; `wild` switches on what goes beyond it, as measured.
-            Each option below can be set alone.
+            Default: what is not said follows the data set; a new one is `wild`. Each option below
+            can be set alone.
         people: Label `one` person a video (shot), the most prominent, or `all`.
         shots: Cut at shot boundaries: nobody is followed over a cut.
         camera: Take the camera's own motion out of the body's path and scale.
@@ -89,18 +90,20 @@ def ingest(
     from flows.options import IngestOptions, PoseOptions  # noqa: PLC0415
     from flows.run_ingest import run_ingest  # noqa: PLC0415
     from models.checkpoint_id import SHIPPED  # noqa: PLC0415
-    from models.lifting.label_config import preset_config  # noqa: PLC0415
+    from models.lifting.label_wish import LabelWish  # noqa: PLC0415
     from pipeline.skeleton_files import UCF101_FPS  # noqa: PLC0415
 
     if only_2d and checkpoint is not None:
         raise ValueError("--only-2d lifts nothing: leave --checkpoint out")
-    label = preset_config(
+    # Who names a checkpoint wants a lift, whatever the data set has.
+    bare = True if only_2d else None if checkpoint is None else False
+    wish = LabelWish(
         preset,
         {
             "people": people, "shots": shots, "camera": camera, "half_bodies": half_bodies,
             "guesses": guesses, "second_opinion": second_opinion,
             "ensemble": ensemble, "refine": refine, "clean_up": clean_up, "score": score,
-            "one_euro": one_euro, "only_2d": only_2d,
+            "one_euro": one_euro or None, "only_2d": bare,
         },
     )  # fmt: skip
     options = IngestOptions(
@@ -111,7 +114,7 @@ def ingest(
         pose=PoseOptions(
             pose, pose_config, pose_checkpoint, detector_config, detector_checkpoint, device
         ),
-        label=label,
+        label=wish.for_new(),
         shard_size=shard_size,
         workers=workers,
         runner=runner,
@@ -122,5 +125,5 @@ def ingest(
         keep_downloads=keep_downloads,
         shard_timeout_s=shard_timeout,
     )
-    summary = run_ingest(options)
+    summary = run_ingest(options, wish)
     return Outcome(asdict(summary), summary.lines(), failed=bool(summary.failed_shards))

@@ -14,7 +14,7 @@ from flows.deployments.ending import DAY_S, Done, attempt, completed, ended, ski
 from flows.options import IngestOptions, PoseOptions
 from flows.run_ingest import run_ingest
 from models.checkpoint_id import SHIPPED
-from models.lifting.label_config import preset_config
+from models.lifting.label_wish import LabelWish
 from pipeline.video import NoVideos
 
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -32,7 +32,7 @@ def ingest(
     pose_config: str | None = None,
     pose_checkpoint: Path | None = None,
     checkpoint: Path = SHIPPED,
-    preset: Literal["paper", "wild"] = "paper",
+    preset: Literal["paper", "wild"] | None = None,
     only_2d: bool = False,
     shard_size: AtLeastOne | None = None,
     workers: AtLeastOne = 1,
@@ -50,7 +50,7 @@ def ingest(
         pose_config: mmpose config, by name or path.
         pose_checkpoint: mmpose weights.
         checkpoint: CrossDiff checkpoint folder.
-        preset: As published, or with what goes beyond it.
+        preset: As published, or with what goes beyond it; none: as the data set, a new one `wild`.
         only_2d: Store 2D alone, no pseudo label.
         shard_size: Clips per commit; none: 8, or by measured times on a cluster.
         workers: Processes that work at the same time.
@@ -60,20 +60,21 @@ def ingest(
     """
 
     def work() -> Done:
+        wish = LabelWish(preset, {"only_2d": only_2d or None})
         options = IngestOptions(
             videos=videos,
             dataset=dataset,
             out=out,
             checkpoint=checkpoint,
             pose=PoseOptions(backend=pose, config=pose_config, checkpoint=pose_checkpoint),
-            label=preset_config(preset, {"only_2d": only_2d}),
+            label=wish.for_new(),
             shard_size=shard_size,
             workers=workers,
             runner=runner,
             address=address,
             settle_s=settle,
         )
-        summary = run_ingest(options)
+        summary = run_ingest(options, wish)
         return asdict(summary), summary.lines()
 
     return ended(lambda: _ingest(dataset, work))

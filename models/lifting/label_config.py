@@ -162,18 +162,16 @@ def relabelled_settings(
 ) -> dict[str, Any]:
     """The settings in a recipe after its motions were labelled anew, as an ingest would name them.
 
-    A second opinion is in no store: labels made anew go without.
-
     Args:
         settings: As the recipe had them.
         one_euro: Whether the new labels were smoothed.
         preset: How views became 3D; None: as before.
     """
-    asked = replace(config_of(settings), only_2d=False, one_euro=one_euro, second_opinion=False)
+    asked = replace(config_of(settings), only_2d=False, one_euro=one_euro)
     if preset is not None:
         plain = {f.name: f.default for f in fields(LabelConfig)}
         changed = {name: PRESETS[preset].get(name, plain[name]) for name in OF_3D}
-        changed |= {"one_euro": one_euro, "second_opinion": False}
+        changed["one_euro"] = one_euro
         asked = replace(asked, **changed)
     of_3d = {*OF_3D, "refine_settings", "clean_up_settings"}
     kept = {name: v for name, v in settings.items() if name not in of_3d and name != "only_2d"}

@@ -11,7 +11,13 @@ import numpy as np
 from models.checkpoint import Checkpoint
 from models.lifting.label_config import GUESS_THRESHOLD, LabelConfig
 from models.lifting.observing import ObservedClip, Person, observe_clip
-from models.lifting.pseudo_label import PseudoLabel, SeenView, ViewFacts, label_view
+from models.lifting.pseudo_label import (
+    PseudoLabel,
+    SeenView,
+    ViewFacts,
+    label_view,
+    picture_shown,
+)
 from pipeline.arrays import Bool, Float32
 from pipeline.carriers import Pose2D, VideoInfo
 from pipeline.cleaning import CleanRun, clean_pose, spans, with_guesses
@@ -32,7 +38,7 @@ from pipeline.pose.joint_sets import JOINT_SETS
 from pipeline.pose.protocol import PoseEstimator
 from pipeline.quality import LabelQuality, view_quality
 from pipeline.reasons import PipelineError, Reason
-from pipeline.second_opinion import opinion_of
+from pipeline.second_opinion import opinion_during
 from pipeline.skeletons import HUMANML3D
 from pipeline.stopwatch import Stopwatch
 from pipeline.video import ReadLimits
@@ -315,11 +321,9 @@ def _seen_view(
 ) -> SeenView:
     """What a label is made from."""
     run, view, body = whole.run, whole.view, whole.body
-    width, height = person.track.pose.frame_size
     opinion = None
     if config.second_opinion:
-        times = run.start_s + np.arange(len(view.features)) / HUMANML3D.fps
-        opinion = opinion_of(person.track, times)
+        opinion = opinion_during(person.track, run.start_s, len(view.features))
     return SeenView(
         joints=view.joints,
         seen=body.seen,
@@ -329,7 +333,7 @@ def _seen_view(
         mask=view.mask,
         facts=ViewFacts(
             px_per_metre=view.px_per_metre,
-            picture=(width * pixel_aspect, float(height)),
+            picture=picture_shown(person.track.pose.frame_size, pixel_aspect),
             camera_quality=person.camera.quality if person.camera else None,
         ),
         opinion=opinion,

@@ -50,6 +50,17 @@ class ViewFacts:
 NOTHING_KNOWN = ViewFacts()
 
 
+def picture_shown(frame_size: tuple[int, int], pixel_aspect: float) -> tuple[float, float]:
+    """(width, height) of a picture in square pixels.
+
+    Args:
+        frame_size: (width, height) as stored.
+        pixel_aspect: Width of a stored pixel over its height.
+    """
+    width, height = frame_size
+    return width * pixel_aspect, float(height)
+
+
 @dataclass(frozen=True)
 class SeenView:
     """One view of N + 1 frames: a row of features needs the next frame, so N become 3D."""
@@ -176,11 +187,7 @@ def label_stored_view(
     facts: ViewFacts = NOTHING_KNOWN,
     opinion: SecondOpinion | None = None,
 ) -> PseudoLabel:
-    """Lift a view as a store keeps it: N frames in, N frames out.
-
-    The frame after the last, which the last row's movement rests on, was not kept: every joint is
-    taken to move on as it did before. Against the labels of the ingest that is nearer than a frame
-    that counts as not seen (4.0 mm instead of 6.8 on 22 real motions, same weights).
+    """Lift a view as a store keeps it: N frames in, N frames out; see `stored_view`.
 
     Args:
         view: (N >= 2, J, 2) projected view, root-relative to frame 0.
@@ -190,14 +197,44 @@ def label_stored_view(
         confidence: (N, J) the 2D estimator's; None: 1 where seen, and the label's quality
             `mean_confidence` says nothing.
         facts: What else is known of the view.
-        opinion: The 2D estimator's own 3D of the N frames, which no store keeps.
-
-    Returns:
-        The label.
+        opinion: The 2D estimator's own 3D of the N frames; None where the store has none.
 
     Raises:
         PipelineError: The lift gave values that are not finite.
         ValueError: The view is of another skeleton than the checkpoint's.
+    """
+    skeleton = checkpoint.skeleton
+    whole = stored_view(view, seen, skeleton, config, confidence=confidence, facts=facts)
+    if config.second_opinion:
+        whole = replace(whole, opinion=opinion)
+    return label_view(whole, checkpoint, config)
+
+
+def stored_view(
+    view: Float32,
+    seen: Bool,
+    skeleton: Skeleton,
+    config: LabelConfig,
+    *,
+    confidence: Float32 | None = None,
+    facts: ViewFacts = NOTHING_KNOWN,
+) -> SeenView:
+    """What an ingest knew of a view, from what a store keeps of it: N frames become N + 1.
+
+    The frame after the last, which the last row's movement rests on, was not kept: every joint is
+    taken to move on as it did before. Against the labels of the ingest that is nearer than a frame
+    that counts as not seen (4.0 mm instead of 6.8 on 22 real motions, same weights).
+
+    Args:
+        view: (N >= 2, J, 2) projected view, root-relative to frame 0.
+        seen: (N, J) True where the joint was seen.
+        skeleton: Of the joints.
+        config: How it is to be lifted.
+        confidence: (N, J) the 2D estimator's; None: 1 where seen.
+        facts: What else is known of the view.
+
+    Raises:
+        ValueError: The view is of another skeleton.
     """
     stands_in = config.half_bodies or config.guesses
     known = known_to_network(view, seen) if stands_in else seen
@@ -206,17 +243,15 @@ def label_stored_view(
     longer = np.concatenate([view, 2 * view[-1:] - view[-2:-1]])
     known, anchored = (np.concatenate([a, a[-1:] & a[-2:-1]]) for a in (known, anchored))
     sure = seen.astype(np.float32) if confidence is None else confidence
-    whole = SeenView(
+    return SeenView(
         joints=longer,
         seen=np.concatenate([seen, seen[-1:] & seen[-2:-1]]),
         anchored=anchored,
         confidence=np.concatenate([sure, sure[-1:]]),
-        features=features_from_view(longer, checkpoint.skeleton),
-        mask=feature_mask2d(known, checkpoint.skeleton),
+        features=features_from_view(longer, skeleton),
+        mask=feature_mask2d(known, skeleton),
         facts=facts,
-        opinion=opinion if config.second_opinion else None,
     )
-    return label_view(whole, checkpoint, config)
 
 
 def _quality(view: SeenView, joints: Float32, checkpoint: Checkpoint) -> LabelQuality:

@@ -40,8 +40,8 @@ TRAIN, TEST = "train", "test"
 FRONT = LabelConfig(camera=True, guesses=True)
 """How the 2D of clips is made: one person, the camera's motion taken out; guesses beside what was
 seen, for the ways that use them."""
-WAYS = ("plain", "flip", "many", "many+refine", "many+refine+guesses",
-        "many+refine+guesses+second-opinion")  # fmt: skip
+WAYS = ("plain", "flip", "many", "many+refine", "many+refine+second-opinion",
+        "many+refine+guesses", "many+refine+guesses+second-opinion")  # fmt: skip
 
 
 def main() -> None:

@@ -1,0 +1,33 @@
+"""Which labels an ingest makes: those of the data set where it has begun, else what was asked."""
+
+from dataclasses import replace
+
+from flows.options import IngestOptions
+from flows.progress import say
+from models.lifting.label_wish import NEEDS_OWN_3D, NEEDS_PICTURES, LabelWish
+from pipeline.skeleton_files import is_skeleton_file
+from storage.lineage import MOTION_CAPTURE
+from storage.patience import patiently
+from storage.recipes import begun_recipe
+
+
+def with_labels(options: IngestOptions, wish: LabelWish) -> IngestOptions:
+    """The options with the labels that are meant.
+
+    A wish that contradicts the data set is left as it is: `register_recipe` refuses it by name.
+
+    Raises:
+        ValueError: Options that contradict each other, or a data set labelled with settings that
+            this version does not know.
+        StoreError: There is a store and it cannot be read.
+    """
+    begun = patiently(lambda: begun_recipe(options.out, options.dataset), say)
+    if begun is None or begun["estimator_id"] == MOTION_CAPTURE:
+        return replace(options, label=wish.for_new(_impossible(options)))
+    return replace(options, label=wish.for_begun(begun["config"]), continues=wish.preset is None)
+
+
+def _impossible(options: IngestOptions) -> tuple[str, ...]:
+    if is_skeleton_file(options.videos):
+        return NEEDS_PICTURES
+    return NEEDS_OWN_3D if options.pose.backend == "mmpose" else ()
