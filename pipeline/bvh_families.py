@@ -27,6 +27,8 @@ class Family:
     """Joints that tell this skeleton from another one with the same names."""
     exact: tuple[str, ...] = ()
     """Joints of HumanML3D that are named like this skeleton's own and taken as they are."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Joints of HumanML3D that this skeleton has under another name, taken where they are there."""
 
     def alternatives(self) -> dict[str, tuple[str, ...]]:
         """Names to look for, by HumanML3D's joint."""
@@ -54,6 +56,15 @@ FAMILIES = (
     Family(
         "SMPL", ("L", "R"), _SMPL, _SMPL_TRUNK, needs=_SMPL_TRUNK,
         exact=(*_SMPL_TRUNK, "left_collar", "right_collar"),
+    ),
+    # What `crossdiff export` writes: HumanML3D's joints under MotionBuilder's names.
+    Family(
+        "CrossDiff export", ("Left", "Right"), _MOTION_BUILDER,
+        ("Hips", "Spine", "Spine1", "Spine2"), needs=("SpineHelper", "NeckHelper"),
+        renamed=(
+            ("pelvis", "Hips"), ("spine1", "Spine"), ("spine2", "Spine1"), ("spine3", "Spine2"),
+            ("left_collar", "LeftShoulder"), ("right_collar", "RightShoulder"),
+        ),
     ),
     # Its Neck lies on the thorax (a bone of no length): the neck proper begins at Neck1.
     Family(
@@ -168,5 +179,6 @@ def _match(family: Family, names: Sequence[str], prefix: str) -> tuple[JointMap 
     if missing:
         return None, missing
     trunk = tuple((name,) for name in map(find, family.trunk) if name is not None)
+    found |= {ours: find(theirs) for ours, theirs in family.renamed}
     points = {ours: Point(((name,),)) for ours, name in found.items() if name is not None}
     return JointMap(family.name, points, trunk), []
