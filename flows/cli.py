@@ -12,12 +12,14 @@ from flows.commands import (
     benchmark,
     checkpoint,
     classes,
+    dashboard,
     decide,
     evaluate,
     evaluate_ablation,
     evaluate_lift,
     evaluate_wild,
     evaluator,
+    export,
     finetune,
     generate,
     ingest,
@@ -39,9 +41,11 @@ COMMANDS: dict[str, Command] = {
     "classes": classes.classes,
     "relabel": relabel.relabel,
     "decide": decide.decide,
+    "dashboard": dashboard.dashboard,
     "ls": store.ls,
     "show": store.show,
     "report": store.report,
+    "export": export.export,
     "compact": store.compact,
     "train": train.train,
     "finetune": finetune.finetune,
@@ -126,7 +130,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not isinstance(error, plain_errors()):
             raise
         return _fail(sentence(error), EXIT_USAGE, as_json)
-    _print(outcome, as_json)
+    if not outcome.told:
+        _print(outcome, as_json)
     return EXIT_FAILED if outcome.failed else 0
 
 

@@ -15,6 +15,7 @@ from storage.decisions import (
     record_decisions,
 )
 from storage.store import Store, open_store
+from storage.withdrawals import last_withdrawn
 
 
 @dataclass(frozen=True)
@@ -31,32 +32,38 @@ class DecideOptions:
     by: str | None = None
     """None: the user of this machine."""
     note: str | None = None
+    undo: bool = False
+    """Take back one's last decision on each motion; nothing else may be said then."""
 
 
 def run_decide(options: DecideOptions) -> tuple[dict[str, Any], list[str]]:
-    """Record one decision for each motion.
+    """Record one decision for each motion, or take the last one back.
 
     Returns:
         The facts for `--json`, and lines to print.
 
     Raises:
-        ValueError: Contradicting or missing words, a bad split.
+        ValueError: Contradicting or missing words, a bad split, nothing to take back.
         UnknownMotion: A motion that the store does not have; then nothing is recorded.
         StoreError: The store cannot be written.
     """
     verdict = _verdict(options)
     store = open_store(options.store)
-    moment = moment_to_decide(store, options.motion_ids)
-    new = record_decisions(store, _decisions(options, verdict, moment))
+    if options.undo:
+        made = last_withdrawn(store, options.motion_ids, curator(options.by))
+    else:
+        made = _decisions(options, verdict, moment_to_decide(store, options.motion_ids))
+    new = record_decisions(store, made)
     now = current_decisions(store)
-    current = [_plain(now[name]) for name in dict.fromkeys(options.motion_ids)]
+    current = [_plain(name, now.get(name)) for name in dict.fromkeys(options.motion_ids)]
     data = {
         "store": options.store,
         "recorded": new,
         "decisions_version": decisions_version(store),
         "current": current,
     }
-    return data, [f"{new} decisions recorded", *map(_line, current)]
+    done = "taken back" if options.undo else "recorded"
+    return data, [f"{new} decisions {done}", *map(_line, current)]
 
 
 def verdicts_of(store: Store) -> dict[str, str]:
@@ -75,6 +82,9 @@ def _verdict(options: DecideOptions) -> Verdict | None:
     if len(options.verdicts) > 1:
         named = " and ".join(f"--{verdict}" for verdict in options.verdicts)
         raise ValueError(f"{named} contradict each other: give one of them")
+    said = (options.verdicts, options.captions, options.split, options.note)
+    if options.undo and any(said):
+        raise ValueError("--undo takes a decision back: say nothing else with it")
     return next(iter(options.verdicts), None)
 
 
@@ -82,7 +92,7 @@ def _decisions(options: DecideOptions, verdict: Verdict | None, moment: datetime
     return [
         Decision(
             motion_id=motion_id,
-            by=_curator(options.by),
+            by=curator(options.by),
             at=moment,
             verdict=verdict,
             captions=options.captions or None,
@@ -93,7 +103,12 @@ def _decisions(options: DecideOptions, verdict: Verdict | None, moment: datetime
     ]
 
 
-def _curator(by: str | None) -> str:
+def curator(by: str | None) -> str:
+    """Who decides: as said, or the user of this machine.
+
+    Raises:
+        ValueError: Neither is known.
+    """
     if by is not None:
         return by
     try:
@@ -102,15 +117,17 @@ def _curator(by: str | None) -> str:
         raise ValueError("this machine does not say who you are: add --by NAME") from None
 
 
-def _plain(made: Decision) -> dict[str, Any]:
+def _plain(motion_id: str, made: Decision | None) -> dict[str, Any]:
+    """What holds for a motion; None: everything that was said was taken back."""
+    captions = None if made is None else made.captions
     return {
-        "motion_id": made.motion_id,
-        "verdict": made.verdict,
-        "captions": None if made.captions is None else list(made.captions),
-        "split": made.split,
-        "note": made.note,
-        "by": made.by,
-        "at": made.at.isoformat(),
+        "motion_id": motion_id,
+        "verdict": made.verdict if made else None,
+        "captions": None if captions is None else list(captions),
+        "split": made.split if made else None,
+        "note": made.note if made else None,
+        "by": made.by if made else None,
+        "at": made.at.isoformat() if made else None,
     }
 
 
@@ -118,4 +135,4 @@ def _line(row: dict[str, Any]) -> str:
     said: Sequence[str] = [
         f"{name} {row[name]}" for name in ("verdict", "split", "captions", "note") if row[name]
     ]
-    return f"{row['motion_id']}: {', '.join(said)}"
+    return f"{row['motion_id']}: {', '.join(said) or 'nothing is decided'}"

@@ -1,5 +1,6 @@
 """Progress bars on stderr: lively on a terminal, a line now and then in a log."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
@@ -9,6 +10,8 @@ from tqdm import tqdm
 T = TypeVar("T")
 LIVE_S = 0.1
 LOGGED_S = 10.0
+EVERY_VARIABLE = "CROSSDIFF_PROGRESS_S"
+"""Seconds between two lines of a log, for whoever reads it along."""
 
 
 def progress(items: Iterable[T], what: str, unit: str) -> Iterator[T]:
@@ -28,11 +31,12 @@ def say(line: str) -> None:
 
 
 def _style(what: str, unit: str) -> dict[str, Any]:
-    interval = LIVE_S if sys.stderr.isatty() else LOGGED_S
+    logged = float(os.environ.get(EVERY_VARIABLE, LOGGED_S))
+    interval = LIVE_S if sys.stderr.isatty() else logged
     return {
         "desc": what,
         "unit": unit,
         "file": sys.stderr,
         "mininterval": interval,
-        "maxinterval": LOGGED_S,
+        "maxinterval": logged,
     }

@@ -4,21 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from flows.quality_figures import figures_of
-from flows.source_video import find_source
 from pipeline.reasons import PipelineError
 from pipeline.render import (
     FilmCaption,
     FilmInfo,
-    FilmMotion,
-    FilmTrack,
     film_fps,
     write_side_by_side,
     write_skeleton_film,
 )
-from pipeline.skeletons import HUMANML3D
 from pipeline.video import read_frames
 from storage.catalog import MotionRecord, get_motion
-from storage.rows import MotionRow, TrackRow
+from storage.film_rows import film_motion, film_track
+from storage.rows import MotionRow
+from storage.source_video import find_source
 from storage.store import open_store
 
 SHOWN, MISSING, NO_VIDEO = "shown", "missing", "none"
@@ -91,33 +89,6 @@ def _alone(motion: MotionRow, note: str, words: str, out: Path) -> FilmInfo:
         out,
         caption=_caption(motion, words),
         azimuth_deg=film_motion(motion).azimuth_deg,
-    )
-
-
-def film_motion(motion: MotionRow) -> FilmMotion:
-    """What the drawing needs of a motion's row."""
-    return FilmMotion(
-        n_frames=motion.n_frames,
-        joints3d=motion.joints3d,
-        start_s=motion.start_s or 0.0,
-        fps=motion.fps,
-        view_azimuth_deg=motion.view_azimuth_deg or 0.0,
-    )
-
-
-def film_track(track: TrackRow | None) -> FilmTrack | None:
-    """What the drawing needs of a track's row."""
-    if track is None:
-        return None
-    return FilmTrack(
-        joint_set=track.joint_set,
-        times=track.times,
-        joints=track.joints,
-        confidence=track.confidence,
-        clean_joints=track.clean_joints,
-        clean_mask=track.clean_mask,
-        clean_start_s=track.clean_start_s or 0.0,
-        clean_fps=track.clean_fps or HUMANML3D.fps,
     )
 
 

@@ -32,6 +32,11 @@ _MEAN_REPROJECTION = """
 SELECT avg(quality_reprojection_error) FROM motions
 WHERE dataset = $dataset AND NOT isnan(quality_reprojection_error)
 """
+_WITHOUT_OPINION = """
+SELECT count(*) FROM motions
+WHERE dataset = $dataset AND source_kind = 'pseudo' AND joints3d_shape IS NOT NULL
+AND second_opinion IS NULL
+"""
 _COUNTED = {
     VIDEOS.name: "status, reason",
     TRACKS.name: "dataset",
@@ -168,6 +173,17 @@ def mean_reprojection(store: Store, dataset: str) -> float | None:
     with told_plainly(f"read the motions of {store.location}"), connect(store) as connection:
         rows = connection.execute(_MEAN_REPROJECTION, {"dataset": dataset}).fetchall()
     return None if rows[0][0] is None else float(rows[0][0])
+
+
+def count_without_opinion(store: Store, dataset: str) -> int:
+    """Visible labels of a data set without the 2D estimator's own 3D in them.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    with told_plainly(f"read the motions of {store.location}"), connect(store) as connection:
+        rows = connection.execute(_WITHOUT_OPINION, {"dataset": dataset}).fetchall()
+    return int(rows[0][0])
 
 
 def get_motion(store: Store, motion_id: str) -> MotionRecord:

@@ -1,13 +1,17 @@
 """Curators' decisions on motions: a table that is only added to, so that two never fight.
 
+To take a decision back is a decision too: a row that names it in `withdraws`. It counts no more, it
+stays in the history, and it comes back when its withdrawal is withdrawn.
+
 A decision is about a motion, not about a version of the store: read at `URL@12`, a store shows the
 decisions of today. A run that used them names `decisions_version` beside the store's version, and
 `current_decisions(store, version=...)` gives what it saw again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -43,6 +47,8 @@ class Decision:
     """Replace the motion's own."""
     split: str | None = None
     note: str | None = None
+    withdraws: tuple[str, ...] = ()
+    """Ids of earlier decisions on the same motion that count no more."""
 
     def __post_init__(self) -> None:
         """Refuse what says nothing, or what no reader could act on."""
@@ -59,22 +65,55 @@ class Decision:
         for text in (self.by, self.note or "", *(self.captions or ())):
             if not _is_unicode(text):
                 raise ValueError(f"{text!r} is no readable text: write it as UTF-8")
-        said = (self.verdict, self.captions, self.split, self.note or None)
+        said = (self.verdict, self.captions, self.split, self.note or None, self.withdraws or None)
         if all(value is None for value in said):
             raise ValueError(
                 "nothing is decided: say --keep, --drop or --needs-work, a --caption, a --split "
                 "or a --note"
             )
 
+    @cached_property
+    def decision_id(self) -> str:
+        """Names the decision: a hash of what it says, so that said twice it is kept once."""
+        said: dict[str, Any] = {
+            "motion_id": self.motion_id,
+            "decided_by": self.by,
+            "verdict": self.verdict,
+            "captions": None if self.captions is None else list(self.captions),
+            "split": self.split,
+            "note": self.note,
+            "decided_at": self.at.astimezone(UTC).isoformat(),
+        }
+        if self.withdraws:  # otherwise as it was before decisions could be taken back
+            said["withdraws"] = list(self.withdraws)
+        return sha256_text(canonical_json(said))[:ID_LENGTH]
 
-def record_decisions(store: Store, decisions: Iterable[Decision]) -> int:
+
+@dataclass(frozen=True)
+class Standing:
+    """What a motion's history comes to."""
+
+    last: Decision
+    """The last word, whether it decides or takes back."""
+    current: Decision | None = None
+    """Of each field the last that was said and not taken back; None: nothing is left."""
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
+    """Decision that does not count -> the decision that took it back."""
+
+
+def record_decisions(
+    store: Store, decisions: Iterable[Decision], datasets: Mapping[str, str] | None = None
+) -> int:
     """Add decisions; none is ever changed or removed, and one that is there already stays single.
 
-    The table is made when a store does not have it yet; no other table changes.
+    The table is made when a store does not have it yet; no other table changes. The rows are on
+    disk when this returns: one commit for each data set.
 
     Args:
         store: The store, at its newest version.
         decisions: On motions of any data sets of the store.
+        datasets: The data sets of these motions, where they were read from this store before;
+            None looks them up.
 
     Returns:
         How many are new.
@@ -87,7 +126,8 @@ def record_decisions(store: Store, decisions: Iterable[Decision]) -> int:
     if store.location.version is not None:
         raise StoreError(f"{store.location}: decide without @VERSION; decisions hold for all")
     by_dataset: dict[str, list[Decision]] = {}
-    where = _datasets_of(store, sorted({decision.motion_id for decision in given}))
+    named = sorted({decision.motion_id for decision in given})
+    where = _datasets_of(store, named) if datasets is None else datasets
     for decision in given:
         by_dataset.setdefault(where[decision.motion_id], []).append(decision)
     with store.exclusive():
@@ -103,16 +143,21 @@ def moment_to_decide(store: Store, motion_ids: Iterable[str]) -> datetime:
     Raises:
         StoreError: The table cannot be read.
     """
-    made = current_decisions(store)
-    last = (made[name].at + timedelta(microseconds=1) for name in motion_ids if name in made)
-    return max([datetime.now(UTC), *last])
+    named = set(motion_ids)
+    return moment_after(made for made in read_decisions(store) if made.motion_id in named)
+
+
+def moment_after(decisions: Iterable[Decision]) -> datetime:
+    """Now, or just after the latest of some decisions, whichever is later."""
+    return max([datetime.now(UTC), *(made.at + timedelta(microseconds=1) for made in decisions)])
 
 
 def current_decisions(store: Store, *, version: int | None = None) -> dict[str, Decision]:
     """What holds now, by motion id: of each field the last that was said of it.
 
-    `at` and `by` are those of the last decision, `note` is the last one given. Times are those of
-    the machines that decided (see `moment_to_decide`); equal ones are ordered by their ids.
+    `at` and `by` are those of the last decision, `note` is the last one given; what was taken back
+    does not count. Times are those of the machines that decided (see `moment_to_decide`); equal
+    ones are ordered by their ids.
 
     Args:
         store: The store, at any version: decisions hold for all.
@@ -121,20 +166,90 @@ def current_decisions(store: Store, *, version: int | None = None) -> dict[str, 
     Raises:
         StoreError: The table cannot be read.
     """
-    current: dict[str, Decision] = {}
-    for decision in _read(store, None, version):
-        before = current.get(decision.motion_id)
-        current[decision.motion_id] = decision if before is None else _over(before, decision)
-    return current
+    standings = fold_all(read_decisions(store, version=version))
+    return {name: made.current for name, made in standings.items() if made.current is not None}
+
+
+def fold_all(decisions: Iterable[Decision]) -> dict[str, Standing]:
+    """What each motion's decisions, in their order, come to."""
+    by_motion: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        by_motion.setdefault(decision.motion_id, []).append(decision)
+    return {name: fold(history) for name, history in by_motion.items()}
+
+
+def fold(history: Sequence[Decision]) -> Standing:
+    """What one motion's decisions come to.
+
+    A withdrawal counts for what came before it, unless it was withdrawn itself.
+
+    Args:
+        history: All decisions on one motion, oldest first; at least one.
+    """
+    withdrawn: dict[str, str] = {}
+    standing: list[Decision] = []
+    for decision in reversed(history):
+        if decision.decision_id in withdrawn:
+            continue
+        standing.append(decision)
+        for name in decision.withdraws:
+            withdrawn.setdefault(name, decision.decision_id)
+    current: Decision | None = None
+    for decision in reversed(standing):
+        if _decides(decision):
+            current = decision if current is None else _over(current, decision)
+    return Standing(history[-1], current, withdrawn)
 
 
 def decision_history(store: Store, motion_id: str) -> list[Decision]:
-    """All decisions on one motion, oldest first.
+    """All decisions on one motion, oldest first, also those that were taken back.
 
     Raises:
         StoreError: The table cannot be read.
     """
-    return _read(store, pc.field("motion_id") == motion_id, None)
+    return read_decisions(store, pc.field("motion_id") == motion_id)
+
+
+def read_decisions(
+    store: Store,
+    where: pc.Expression | None = None,
+    *,
+    version: int | None = None,
+    paths: Collection[str] | None = None,
+) -> list[Decision]:
+    """Decisions as they were made, in the order in which they count.
+
+    Args:
+        store: The store, at any version: decisions hold for all.
+        where: Which rows; None for all.
+        version: A version of the table; None is the newest.
+        paths: Which of its data files; None for all.
+
+    Raises:
+        StoreError: The table cannot be read.
+    """
+    snapshot = decisions_snapshot(store, version)
+    if snapshot is None:
+        return []
+    rows = snapshot.read(where, paths=paths).to_pylist()
+    return sorted(map(_from_row, rows), key=order_of)
+
+
+def order_of(decision: Decision) -> tuple[datetime, str]:
+    """What decisions are sorted by: their time, then their id."""
+    return decision.at, decision.decision_id
+
+
+def decisions_snapshot(store: Store, version: int | None = None) -> Snapshot | None:
+    """The table at a version (None: the newest); None for a store from before decisions were kept.
+
+    Raises:
+        StoreError: The table cannot be read.
+    """
+    if not has_table(store.location, DECISIONS.name):
+        return None
+    newest = Store(store.location.at(None), unit_cache=store.unit_cache)
+    return newest.snapshot(DECISIONS.name, version)
 
 
 def decisions_version(store: Store) -> int | None:
@@ -143,9 +258,8 @@ def decisions_version(store: Store) -> int | None:
     Raises:
         StoreError: The table cannot be read.
     """
-    if not has_table(store.location, DECISIONS.name):
-        return None
-    return Store(store.location.at(None)).snapshot(DECISIONS.name).version
+    snapshot = decisions_snapshot(store)
+    return None if snapshot is None else snapshot.version
 
 
 def _is_unicode(text: str) -> bool:
@@ -155,6 +269,12 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _decides(decision: Decision) -> bool:
+    """Not so is what only takes back."""
+    said = (decision.verdict, decision.captions, decision.split, decision.note or None)
+    return any(value is not None for value in said)
 
 
 def _over(before: Decision, last: Decision) -> Decision:
@@ -194,33 +314,31 @@ def _append(store: Store, dataset: str, decisions: Sequence[Decision]) -> int:
 
 
 def _row(dataset: str, decision: Decision) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    return {
+        "dataset": dataset,
         "motion_id": decision.motion_id,
+        "decided_at": decision.at.astimezone(UTC),
         "decided_by": decision.by,
+        "decision_id": decision.decision_id,
         "verdict": decision.verdict,
         "captions": None if decision.captions is None else list(decision.captions),
         "split": decision.split,
         "note": decision.note,
+        "withdraws": list(decision.withdraws) or None,
     }
-    moment = decision.at.astimezone(UTC)
-    name = sha256_text(canonical_json({**said, "decided_at": moment.isoformat()}))[:ID_LENGTH]
-    return {**said, "dataset": dataset, "decided_at": moment, "decision_id": name}
 
 
-def _read(store: Store, where: pc.Expression | None, version: int | None) -> list[Decision]:
-    if not has_table(store.location, DECISIONS.name):
-        return []  # a store from before decisions were kept
-    snapshot = Store(store.location.at(None)).snapshot(DECISIONS.name, version)
-    rows = snapshot.read(where).sort_by([("decided_at", "ascending"), ("decision_id", "ascending")])
-    return [
-        Decision(
-            motion_id=row["motion_id"],
-            by=row["decided_by"],
-            at=row["decided_at"],
-            verdict=row["verdict"],
-            captions=None if row["captions"] is None else tuple(row["captions"]),
-            split=row["split"],
-            note=row["note"],
-        )
-        for row in rows.to_pylist()
-    ]
+def _from_row(row: Mapping[str, Any]) -> Decision:
+    made = Decision(
+        motion_id=row["motion_id"],
+        by=row["decided_by"],
+        at=row["decided_at"],
+        verdict=row["verdict"],
+        captions=None if row["captions"] is None else tuple(row["captions"]),
+        split=row["split"],
+        note=row["note"],
+        withdraws=tuple(row["withdraws"] or ()),
+    )
+    # The row's own: hashing each of many rows again would take longer than reading them.
+    vars(made)["decision_id"] = row["decision_id"]
+    return made

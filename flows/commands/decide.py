@@ -19,6 +19,7 @@ def decide(
     split: Literal["train", "val", "test"] | None = None,
     by: str | None = None,
     note: str | None = None,
+    undo: bool = False,
     json: bool = False,
 ) -> Outcome:
     """Say what you think of motions; of each kind of statement the last one counts.
@@ -33,6 +34,7 @@ def decide(
         split: Where the motion belongs.
         by: Who decides; default: the user of this machine.
         note: Why, in your own words.
+        undo: Take back your last decision on each motion; it stays in the history.
         json: Print one JSON object on stdout instead of text.
     """
     from flows.decide import DecideOptions, run_decide  # noqa: PLC0415
@@ -40,6 +42,5 @@ def decide(
 
     said = zip(VERDICTS, (keep, drop, needs_work), strict=True)
     verdicts = tuple(verdict for verdict, given in said if given)
-    return Outcome(
-        *run_decide(DecideOptions(store, motion_ids, verdicts, caption, split, by, note))
-    )
+    options = DecideOptions(store, motion_ids, verdicts, caption, split, by, note, undo)
+    return Outcome(*run_decide(options))

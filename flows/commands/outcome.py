@@ -14,3 +14,5 @@ class Outcome:
     """For a terminal."""
     failed: bool = False
     """Something asked for was not done."""
+    told: bool = False
+    """All of it has been printed, by a command that ends when somebody stops it."""

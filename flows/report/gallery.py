@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from flows.quality_figures import figures_of
 from flows.report.records import read_records
-from flows.show import film_motion, film_track
-from flows.source_video import find_source
 from pipeline.reasons import PipelineError
 from pipeline.render import FilmMotion, skeleton_thumbnail, thumbnail
 from pipeline.render.player_data import PackedMotion, pack_motion
 from pipeline.video import read_frame_at
 from storage.catalog import MotionRecord
+from storage.film_rows import film_motion, film_track
 from storage.rows import MotionRow
+from storage.source_video import find_source
 from storage.store import Store
 
 

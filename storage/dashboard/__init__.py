@@ -1,0 +1,1 @@
+"""The curation dashboard: its web server. It reads the tables and writes decisions alone."""

@@ -1,0 +1,188 @@
+"""Decisions over HTTP: on disk before they are answered, taken back by adding one more."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from storage.dashboard.browsing import datasets_of, shown_of
+from storage.dashboard.settings import (
+    BULK,
+    CAPTION_CHARS,
+    CAPTIONS,
+    ID_CHARS,
+    NAME_CHARS,
+    NOTE_CHARS,
+)
+from storage.dashboard.state import LiveStore
+from storage.decisions import Decision, Standing, Verdict, moment_after, record_decisions
+from storage.errors import StoreError, UnknownMotion
+
+UNKNOWN_SHOWN = 3
+EFFECTIVE = ("verdict", "captions", "split")
+"""What a list shows of a motion once its decisions are counted in."""
+
+
+def decide(
+    live: LiveStore,
+    motion_ids: Sequence[str],
+    said: Mapping[str, Any],
+    by: str,
+    seen: Mapping[str, str | None],
+) -> dict[str, Any]:
+    """Record one decision for each motion, in one commit for each data set.
+
+    Args:
+        live: The store.
+        motion_ids: On which motions.
+        said: `verdict`, `captions`, `split`, `note`, as far as they were spoken of.
+        by: Who decides.
+        seen: The last word that the curator saw, by motion.
+
+    Raises:
+        UnknownMotion: A motion that there is not; then nothing is recorded.
+        ValueError: Nothing is said, or what no reader could act on.
+        StoreError: The store cannot be written.
+    """
+    named = list(dict.fromkeys(motion_ids))
+    check_sizes(named, said, by)
+    with live.lock:
+        where = _where(live, named)
+        live.refresh_decisions()
+        meanwhile = {name: live.book.after(name, seen[name]) for name in named if name in seen}
+        moment = moment_after(made for name in named for made in live.book.history(name)[-1:])
+        made = [Decision(motion_id=name, by=by, at=moment, **_fields(said)) for name in named]
+        return _record(live, made, where, meanwhile)
+
+
+def undo(live: LiveStore, decision_ids: Sequence[str], by: str) -> dict[str, Any]:
+    """Take decisions back (or, of a withdrawal, bring back what it took).
+
+    Raises:
+        UnknownMotion: There is no such decision.
+        StoreError: The store cannot be written.
+    """
+    named = list(dict.fromkeys(decision_ids))
+    if not 1 <= len(named) <= BULK:
+        raise ValueError(f"name 1 to {BULK} decisions")
+    with live.lock:
+        live.refresh_decisions()
+        by_motion: dict[str, list[str]] = {}
+        for name in named:
+            motion = live.book.motion_of(name)
+            if motion is None:
+                raise UnknownMotion("there is no such decision: nothing was taken back")
+            if name not in live.book.standings[motion].withdrawn:
+                by_motion.setdefault(motion, []).append(name)
+        where = _where(live, list(by_motion))
+        moment = moment_after(made for name in by_motion for made in live.book.history(name)[-1:])
+        made = [
+            Decision(motion_id=name, by=by, at=moment, withdraws=tuple(sorted(taken)))
+            for name, taken in sorted(by_motion.items())
+        ]
+        asked = [m for name in named if (m := live.book.motion_of(name)) is not None]
+        return _record(live, made, where, {}, asked)
+
+
+def check_sizes(motion_ids: Sequence[str], said: Mapping[str, Any], by: str) -> None:
+    """Refuse what is too long for the table or for a reader.
+
+    Raises:
+        ValueError: One sentence on what is too much.
+    """
+    if not 1 <= len(motion_ids) <= BULK:
+        raise ValueError(f"decide on 1 to {BULK:,} motions at once, not {len(motion_ids):,}")
+    if any(len(name) > ID_CHARS for name in motion_ids):
+        raise ValueError(f"a motion's id has at most {ID_CHARS} characters")
+    captions = said.get("captions") or ()
+    if len(captions) > CAPTIONS or any(len(text) > CAPTION_CHARS for text in captions):
+        raise ValueError(f"give at most {CAPTIONS} captions of {CAPTION_CHARS} characters each")
+    if len(said.get("note") or "") > NOTE_CHARS:
+        raise ValueError(f"a note has at most {NOTE_CHARS:,} characters")
+    if len(by) > NAME_CHARS:
+        raise ValueError(f"a curator's name has at most {NAME_CHARS} characters")
+
+
+def told(standing: Standing | None) -> dict[str, Any]:
+    """What holds for a motion, as the pages are told."""
+    now = None if standing is None else standing.current
+    return {
+        "verdict": now.verdict if now else None,
+        "captions": list(now.captions) if now and now.captions else None,
+        "split": now.split if now else None,
+        "note": now.note if now else None,
+        "by": now.by if now else None,
+        "at": now.at if now else None,
+        "decision_id": standing.last.decision_id if standing else None,
+    }
+
+
+def told_history(decisions: Iterable[Decision], standing: Standing | None) -> list[dict[str, Any]]:
+    """Every decision on a motion in the order given, and which other took it back."""
+    withdrawn = standing.withdrawn if standing else {}
+    return [
+        {
+            "decision_id": made.decision_id,
+            "motion_id": made.motion_id,
+            "at": made.at,
+            "by": made.by,
+            "verdict": made.verdict,
+            "captions": None if made.captions is None else list(made.captions),
+            "split": made.split,
+            "note": made.note,
+            "withdraws": list(made.withdraws),
+            "withdrawn_by": withdrawn.get(made.decision_id),
+        }
+        for made in decisions
+    ]
+
+
+def _fields(said: Mapping[str, Any]) -> dict[str, Any]:
+    verdict: Verdict | None = said.get("verdict")
+    captions = said.get("captions")
+    return {
+        "verdict": verdict,
+        "captions": None if captions is None else tuple(captions),
+        "split": said.get("split"),
+        "note": said.get("note"),
+    }
+
+
+def _where(live: LiveStore, motion_ids: list[str]) -> dict[str, str]:
+    if live.readonly:
+        raise StoreError(f"{live.store.location}: a version of a store can be read, not decided on")
+    where = datasets_of(live.light(), motion_ids)
+    unknown = [name for name in motion_ids if name not in where]
+    if unknown:
+        more = f" and {len(unknown) - UNKNOWN_SHOWN} more" if len(unknown) > UNKNOWN_SHOWN else ""
+        named = ", ".join(f"'{name}'" for name in unknown[:UNKNOWN_SHOWN])
+        raise UnknownMotion(f"the store has no motion {named}{more}: nothing was recorded")
+    return where
+
+
+def _record(
+    live: LiveStore,
+    made: Sequence[Decision],
+    where: Mapping[str, str],
+    meanwhile: Mapping[str, Sequence[Decision]],
+    asked: Sequence[str] = (),
+) -> dict[str, Any]:
+    recorded = record_decisions(live.store, made, where) if made else 0
+    live.refresh_decisions()
+    named = dict.fromkeys([*asked, *(decision.motion_id for decision in made)])
+    with live.cursor() as cursor:
+        shown = shown_of(cursor, list(named))
+    return {
+        "recorded": recorded,
+        "moments": sorted({decision.at for decision in made}),
+        "decision_ids": [decision.decision_id for decision in made],
+        "current": {
+            name: told(live.book.standings.get(name))
+            | {"effective": {field: shown[name][field] for field in EFFECTIVE}}
+            for name in named
+            if name in shown
+        },
+        "decided_meanwhile": [
+            {"motion_id": name, "by": said[-1].by, "at": said[-1].at}
+            for name, said in meanwhile.items()
+            if said
+        ],
+    }
