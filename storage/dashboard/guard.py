@@ -69,7 +69,9 @@ class Guard:
                 for name, value in HEADERS.items():
                     headers[name] = value
                 if "cache-control" not in headers:
-                    headers["Cache-Control"] = "no-store"
+                    # The package's own files may be kept and asked about; what is in a store not.
+                    own = scope["path"].startswith("/static/")
+                    headers["Cache-Control"] = "no-cache" if own else "no-store"
             await send(message)
 
         refusal = self._refusal(scope)
