@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from models.batches.augment import NO_MIX, CameraAugmentation
 from models.batches.measured_noise import NOISES
+from models.batches.proportions import BODIES
 from models.checkpoint import Checkpoint
 from models.train.train_config import PRESETS, TrainConfig, stage_two
 
@@ -36,6 +37,7 @@ class TrainOptions:
     initial: Path | None = None
     views: str | None = None
     noise: str | None = None
+    proportions: str | None = None
     confidence: bool = False
     no_shared_encoder: bool = False
     only_3d: bool = False
@@ -82,6 +84,10 @@ def _rules(o: TrainOptions) -> list[tuple[bool, str]]:
         (
             reads_no_2d and (o.noise is not None or o.confidence),
             f"--noise and --confidence are about 2D, which {alone} does not train: leave them out",
+        ),
+        (
+            reads_no_2d and o.proportions is not None,
+            f"--proportions is about 2D, which {alone} does not train: leave it out",
         ),
         (
             o.only_3d and o.no_shared_encoder,
@@ -156,6 +162,8 @@ def configure(start: TrainConfig, options: TrainOptions, initial: Checkpoint | N
         changes["camera"] = CAMERAS[options.views]
     if options.noise is not None:
         changes["noise"] = NOISES[options.noise]
+    if options.proportions is not None:
+        changes["proportions"] = BODIES[options.proportions]
     if options.only_3d:
         changes["only_3d"] = True
     if options.fraction_3d is not None:

@@ -18,6 +18,7 @@ def train(
     initial: Path | None = None,
     views: Literal["4", "1", "continuous"] | None = None,
     noise: Literal["none", "base", "blazepose"] | None = None,
+    proportions: Literal["canonical", "detected"] | None = None,
     confidence: FlagCreatePairsOff[bool] = False,
     no_shared_encoder: FlagCreatePairsOff[bool] = False,
     fraction_3d: float | None = None,
@@ -54,6 +55,8 @@ def train(
         views: Cameras: the paper's four, front alone, or any azimuth; default: the preset's.
         noise: How 2D is spoilt: not at all, by guessed jitter and gaps, or as the packaged
             detector was measured to; default: the preset's.
+        proportions: Bodies that the 2D input shows: the canonical one alone, or others, as the
+            packaged detector finds people's joints; default: the preset's.
         confidence: Tell the network how sure the detector is of each joint; goes on from a
             checkpoint without it too.
         no_shared_encoder: Each dimension has its own copy of the shared layers (an ablation).
@@ -88,6 +91,7 @@ def train(
         initial=initial,
         views=views,
         noise=noise,
+        proportions=proportions,
         confidence=confidence,
         no_shared_encoder=no_shared_encoder,
         only_3d=only_3d,

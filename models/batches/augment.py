@@ -17,6 +17,7 @@ from models.batches.detector_faults import (
 from models.batches.detector_noise import DetectorNoise, jitter, other_proportions, seen_joints
 from models.batches.pose_mix import PoseMix, mix_motions
 from models.batches.projection import feature_mask, project, rotation_y, view_features
+from models.batches.proportions import SAME_BODY, Proportions, other_bodies, to_judged_size
 from models.batches.torch_features import on_ground
 from models.data.training_data import MotionBank
 from pipeline.skeletons import Skeleton
@@ -159,6 +160,7 @@ def make_batch(
     generator: torch.Generator | None,
     whole: bool = False,
     mix: PoseMix = NO_MIX,
+    proportions: Proportions = SAME_BODY,
 ) -> Batch:
     """Crops of `window` rows with their views, clean and as a detector would give them.
 
@@ -173,6 +175,7 @@ def make_batch(
             device's own generator.
         whole: Every motion is at least `window` rows long and fills it: nothing is padded.
         mix: How much of the batch is mixed from two motions; needs `whole`.
+        proportions: Which bodies the lifting input shows; the targets are the canonical one's.
 
     Raises:
         ValueError: Mixing was asked for together with padding.
@@ -191,7 +194,8 @@ def make_batch(
     view = project(crop.joints, azimuth, elevation)
     hit = torch.rand(batch, generator=g, device=device) < noise.share
     body = other_proportions(crop.joints, hit * noise.proportions, skeleton, g)
-    spoilt, exact = jitter(project(body, azimuth, elevation), hit, noise, g)
+    shown = _shown(body, azimuth, elevation, proportions, skeleton, g)
+    spoilt, exact = jitter(shown, hit, noise, g)
     lost = hit & (torch.rand(batch, generator=g, device=device) < noise.drop_share)
     seen = seen_joints(lost, window + 1, skeleton, g, noise.flicker_share)
     spoilt, seen = _with_faults(spoilt, seen, hit, noise, skeleton, g)
@@ -207,6 +211,21 @@ def make_batch(
         text=text,
         confidence=sure[:, :-1],
     )
+
+
+def _shown(
+    body: Tensor,
+    azimuth: Tensor,
+    elevation: Tensor,
+    proportions: Proportions,
+    skeleton: Skeleton,
+    g: torch.Generator | None,
+) -> Tensor:
+    """(B, T, J, 2) the view that is lifted, of the canonical body or of others."""
+    if not proportions.share:
+        return project(body, azimuth, elevation)
+    others, changed = other_bodies(body, proportions, skeleton, g)
+    return to_judged_size(project(others, azimuth, elevation), changed)
 
 
 def _about_root(view: Tensor) -> Tensor:

@@ -51,8 +51,8 @@ def _some(hit: Tensor, share: float, g: torch.Generator | None) -> Tensor:
     return hit & (torch.rand(len(hit), generator=g, device=hit.device) < share)
 
 
-def _mapping(skeleton: Skeleton, device: torch.device) -> Tensor:
-    """(J, J) how a joint's noise is made of the detector's joints': trunk joints are mapped."""
+def joint_rules(skeleton: Skeleton, device: torch.device) -> Tensor:
+    """(J, J) how a joint is made of those that a detector finds: trunk joints are mapped."""
     if skeleton != HUMANML3D:
         return torch.eye(skeleton.n_joints, device=device)
     names = skeleton.joint_names
@@ -96,7 +96,7 @@ def measured_offsets(
     if noise.moving_m:
         moved = smooth((batch, frames, joints * 2), noise.moving_frames, g, view)
         moved = moved.reshape(batch, frames, joints, 2) * _levels(noise.moving_m, view)
-        out = out + torch.einsum("jk,btkd->btjd", _mapping(skeleton, view.device), moved * level)
+        out = out + torch.einsum("jk,btkd->btjd", joint_rules(skeleton, view.device), moved * level)
     if noise.failure_share:
         out = out + _failures(view, hit, noise, skeleton, g)
     if noise.drift_m:

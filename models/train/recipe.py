@@ -124,7 +124,8 @@ def _validate_and_keep(run: Run, sets: Sets, out: Path) -> None:
     # Stage II is chosen by its own loss: the lift is not what it trains.
     score = errors.pa_mpjpe_mm if run.config.stage == 1 else losses["3d->3d"]
     # The clean 2D of the validation does not judge what was trained for a detector's.
-    better = score < run.best_score or run.config.noise.moves
+    for_detector = run.config.noise.moves or run.config.proportions.share > 0.0
+    better = score < run.best_score or for_detector
     run.best_score = min(score, run.best_score)
     for name in ("last", "best") if better else ("last",):
         save_checkpoint(

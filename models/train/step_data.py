@@ -139,6 +139,7 @@ def draw_batch(
         generator=g,
         whole=config.bucketed,
         mix=config.mix,
+        proportions=config.proportions,
     )
 
 

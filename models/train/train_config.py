@@ -12,6 +12,7 @@ from models.batches.augment import NO_MIX, CameraAugmentation
 from models.batches.detector_noise import DetectorNoise
 from models.batches.measured_noise import BASE_NOISE
 from models.batches.pose_mix import PoseMix
+from models.batches.proportions import SAME_BODY, Proportions
 from models.network import NetworkConfig
 from models.train.losses import PathWeights
 from models.train.resuming import config_hash, differing_values
@@ -68,6 +69,8 @@ class TrainConfig:
     camera: CameraAugmentation = field(default_factory=CameraAugmentation)
     noise: DetectorNoise = field(default_factory=DetectorNoise)
     mix: PoseMix = NO_MIX
+    proportions: Proportions = SAME_BODY
+    """Which bodies the 2D that is lifted shows."""
     wild_ratio: float = 0.0
     """Share of a batch that is in-the-wild clips; 1: nothing else (`models.train.wild_stage`)."""
     seen_weight: float = 0.0
@@ -223,6 +226,7 @@ _NESTED = {
     "camera": CameraAugmentation,
     "noise": DetectorNoise,
     "mix": PoseMix,
+    "proportions": Proportions,
 }
 
 SMALL_NETWORK = NetworkConfig(
@@ -283,6 +287,7 @@ def stage_two(stage_1: TrainConfig) -> TrainConfig:
         position_weight=1.0,
         noise=DetectorNoise(),
         mix=NO_MIX,
+        proportions=SAME_BODY,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from models.batches.augment import NO_MIX, CameraAugmentation
 from models.batches.detector_noise import DetectorNoise
+from models.batches.proportions import SAME_BODY
 from models.checkpoint import Checkpoint
 from models.train.losses import PathWeights
 from models.train.train_config import TrainConfig
@@ -117,6 +118,7 @@ def wild_stage(
         position_weight=1.0,
         camera=CameraAugmentation(),
         noise=DetectorNoise(),
+        proportions=SAME_BODY,
     )
     if steps is None:
         paper = replace(paper, steps=paper_steps(paper, clips or 0))
