@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from flows.options import IngestOptions
 from flows.progress import say
-from models.lifting.label_wish import NEEDS_OWN_3D, NEEDS_PICTURES, LabelWish
+from models.lifting.label_wish import NEEDS_PACKAGED, NEEDS_PICTURES, LabelWish
 from pipeline.skeleton_files import is_skeleton_file
 from storage.lineage import MOTION_CAPTURE
 from storage.patience import patiently
@@ -30,4 +30,4 @@ def with_labels(options: IngestOptions, wish: LabelWish) -> IngestOptions:
 def _impossible(options: IngestOptions) -> tuple[str, ...]:
     if is_skeleton_file(options.videos):
         return NEEDS_PICTURES
-    return NEEDS_OWN_3D if options.pose.backend == "mmpose" else ()
+    return NEEDS_PACKAGED if options.pose.backend == "mmpose" else ()

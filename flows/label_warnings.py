@@ -17,6 +17,8 @@ def label_warnings(options: IngestOptions) -> list[str]:
     if opinion and (options.pose.backend == "mmpose" or is_skeleton_file(options.videos)):
         said.append("no 3D comes with this 2D: --second-opinion could do nothing")
         opinion = False
+    if label.body_joints and (options.pose.backend == "mmpose" or is_skeleton_file(options.videos)):
+        said.append("where this 2D has its joints was not measured: --body-joints could do nothing")
     if label.score:
         way = way_of_labels(label, second_opinion=opinion)
         lifting = checkpoint_id(options.checkpoint)

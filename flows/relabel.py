@@ -11,6 +11,7 @@ from models.checkpoint import Checkpoint
 from models.checkpoint_id import checkpoint_id, resolve_checkpoint
 from models.lifting.label_config import LabelConfig, config_of, relabelled_settings
 from models.lifting.pseudo_label import ViewFacts, label_stored_view, picture_shown
+from pipeline.body_definition import where_measured
 from pipeline.carriers import Pose2D
 from pipeline.pose.protocol import PersonTrack
 from pipeline.reasons import PipelineError
@@ -139,7 +140,7 @@ def _labelled(
             config,
             confidence=row.joint_confidence,
             facts=_facts(row, track),
-            opinion=_opinion(row, track),
+            opinion=_opinion(row, track, config),
         )
     except PipelineError as error:
         raise ValueError(
@@ -173,13 +174,17 @@ def _lacks_picture(row: MotionRow) -> bool:
     return row.perspective_error is None
 
 
-def _opinion(row: MotionRow, track: TrackRow | None) -> SecondOpinion | None:
+def _opinion(
+    row: MotionRow, track: TrackRow | None, config: LabelConfig
+) -> SecondOpinion | None:
     """The 2D estimator's own 3D, where it has one and the store has kept it."""
     if track is None or track.world_joints is None or row.start_s is None:
         return None
     size = (track.frame_width, track.frame_height)
     pose = Pose2D(track.joint_set, track.joints, track.confidence, track.times, size)
     person = PersonTrack(pose, 0, len(track.times), track.world_joints)
+    if config.body_joints:
+        person = where_measured(person)
     return opinion_during(person, row.start_s, row.n_frames)
 
 

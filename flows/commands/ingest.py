@@ -27,10 +27,12 @@ def ingest(
     device: str = "auto",
     preset: Literal["paper", "wild"] | None = None,
     people: Literal["preset", "one", "all"] = "preset",
+    people_detector: Literal["movenet", "blazepose"] = "movenet",
     shots: Literal["preset", "on", "off"] = "preset",
     camera: Literal["preset", "on", "off"] = "preset",
     half_bodies: Literal["preset", "on", "off"] = "preset",
     guesses: Literal["preset", "on", "off"] = "preset",
+    body_joints: Literal["preset", "on", "off"] = "preset",
     ensemble: Literal["preset", "none", "flip", "many"] = "preset",
     refine: Literal["preset", "on", "off"] = "preset",
     second_opinion: Literal["preset", "on", "off"] = "preset",
@@ -69,10 +71,13 @@ def ingest(
             Default: what is not said follows the data set; a new one is `wild`. Each option below
             can be set alone.
         people: Label `one` person a video (shot), the most prominent, or `all`.
+        people_detector: What finds everybody for `--people all`: `movenet`, or BlazePose's own, as
+            older data sets have it.
         shots: Cut at shot boundaries: nobody is followed over a cut.
         camera: Take the camera's own motion out of the body's path and scale.
         half_bodies: Label people without hips in the picture; what was not seen is marked.
         guesses: Lift the 2D estimator's guesses at hardly seen joints too; rows say not seen.
+        body_joints: Bring MediaPipe's joints to where a body has them (hips up, shoulders down).
         ensemble: Lift several times and average: `flip` twice, `many` more often.
         refine: Fit the lift to the joints that were seen, bones of constant length.
         second_opinion: Average with the 2D estimator's own 3D, where it has one (MediaPipe).
@@ -101,7 +106,7 @@ def ingest(
         preset,
         {
             "people": people, "shots": shots, "camera": camera, "half_bodies": half_bodies,
-            "guesses": guesses, "second_opinion": second_opinion,
+            "guesses": guesses, "body_joints": body_joints, "second_opinion": second_opinion,
             "ensemble": ensemble, "refine": refine, "clean_up": clean_up, "score": score,
             "one_euro": one_euro or None, "only_2d": bare,
         },
@@ -112,7 +117,13 @@ def ingest(
         out=out,
         checkpoint=checkpoint or SHIPPED,
         pose=PoseOptions(
-            pose, pose_config, pose_checkpoint, detector_config, detector_checkpoint, device
+            pose,
+            pose_config,
+            pose_checkpoint,
+            detector_config,
+            detector_checkpoint,
+            device,
+            people_detector,
         ),
         label=wish.for_new(),
         shard_size=shard_size,

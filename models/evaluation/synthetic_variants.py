@@ -16,6 +16,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "camera": {"camera": True},
     "half-bodies": {"half_bodies": True},
     "guesses": {"guesses": True},
+    "body-joints": {"body_joints": True},
     "flip": {"ensemble": "flip"},
     "ensemble": {"ensemble": "many"},
     "refine": {"refine": True},

@@ -12,6 +12,7 @@ from models.lifting.labelling import LabelledMotion, label_people
 from models.lifting.observing import observe_clip
 from models.lifting.pseudo_label import ViewFacts
 from pipeline.arrays import Float32
+from pipeline.body_definition import where_measured
 from pipeline.pose.protocol import PoseEstimator
 from pipeline.second_opinion import SecondOpinion, opinion_of
 from pipeline.skeletons import HUMANML3D
@@ -60,7 +61,8 @@ def _observe(video: Path, estimator: PoseEstimator, config: LabelConfig, file: P
         for name in (*ARRAYS, "start_s", "px_per_metre"):
             arrays[f"{name}{i}"] = np.asarray(getattr(motion, name))
         times = motion.start_s + np.arange(len(motion.seen)) / HUMANML3D.fps
-        opinion = opinion_of(max(seen.people, key=lambda person: person.score).track, times)
+        track = max(seen.people, key=lambda person: person.score).track
+        opinion = opinion_of(where_measured(track) if config.body_joints else track, times)
         if opinion is not None:
             arrays[f"opinion{i}"], arrays[f"known{i}"] = opinion.joints3d, opinion.known
     if seen.people:

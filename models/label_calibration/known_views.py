@@ -44,11 +44,11 @@ def config_of(way: str) -> LabelConfig:
     Raises:
         ValueError: No way has this name.
     """
-    switches = itertools.product(get_args(Ensemble), *[(False, True)] * 3)
-    for ensemble, refine, guesses, second_opinion in switches:
+    switches = itertools.product(get_args(Ensemble), *[(False, True)] * 4)
+    for ensemble, refine, guesses, second_opinion, body_joints in switches:
         named: dict[str, Any] = {
             "ensemble": ensemble, "refine": refine, "guesses": guesses,
-            "second_opinion": second_opinion,
+            "second_opinion": second_opinion, "body_joints": body_joints,
         }  # fmt: skip
         if way_of(**named) == way:
             return LabelConfig(**named, score=True)

@@ -47,6 +47,7 @@ def way_of(
     refine: bool = False,
     guesses: bool = False,
     second_opinion: bool = False,
+    body_joints: bool = False,
 ) -> str:
     """How labels are made, in one name: `plain`, `flip`, `flip+refine`, ...
 
@@ -57,6 +58,7 @@ def way_of(
         *(["refine"] if refine else []),
         *(["guesses"] if guesses else []),
         *(["second-opinion"] if second_opinion else []),
+        *(["body-joints"] if body_joints else []),
     ]
     return "+".join(parts)
 
@@ -73,6 +75,7 @@ def way_of_labels(config: LabelConfig, *, second_opinion: bool) -> str:
         refine=config.refine,
         guesses=config.guesses,
         second_opinion=second_opinion,
+        body_joints=config.body_joints,
     )
 
 

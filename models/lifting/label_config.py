@@ -17,12 +17,12 @@ Switch = Literal["preset", "on", "off"]
 """An option as a user gives it: `preset` leaves it to the preset."""
 ADDED_LATER = (
     "only_2d", "people", "shots", "camera", "half_bodies", "guesses", "ensemble", "refine",
-    "second_opinion", "clean_up", "score",
+    "second_opinion", "clean_up", "score", "body_joints",
 )  # fmt: skip
 """Options that recipes made before them do not name: off, they are not named now either."""
 
 NOT_OPTIONS = ("skeleton_fps", "camera_settings", "shot_settings", "refine_settings",
-               "clean_up_settings")  # fmt: skip
+               "clean_up_settings", "body_joint_rules")  # fmt: skip
 """What a recipe also names: of the files it began with, and the constants behind an option."""
 OF_3D = ("one_euro", "ensemble", "refine", "second_opinion", "clean_up", "score")
 """Options that change how a view becomes 3D; all others are about the view itself."""
@@ -56,6 +56,8 @@ class LabelConfig:
     """Also label people whose hips are out of the picture; what was not seen is marked so."""
     guesses: bool = False
     """Also lift what the 2D estimator guesses of joints that it hardly sees; not seen, in rows."""
+    body_joints: bool = False
+    """Bring the 2D estimator's joints to where a body has them, where that was measured."""
     ensemble: Ensemble = "none"
     """Lift the view several times, differently prepared, and average."""
     refine: bool = False
@@ -89,6 +91,10 @@ class LabelConfig:
             told["camera_settings"] = CameraSettings().settings()
         if self.shots:
             told["shot_settings"] = asdict(ShotSettings())
+        if self.body_joints:
+            from pipeline.body_definition import MEASURED  # noqa: PLC0415 - brings NumPy
+
+            told["body_joint_rules"] = {name: dict(rules) for name, rules in MEASURED.items()}
         if self.refine:
             from pipeline.refine import RefineSettings  # noqa: PLC0415 - brings scipy
 

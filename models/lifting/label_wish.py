@@ -19,10 +19,10 @@ from models.lifting.label_config import (
 
 DEFAULT_PRESET: Preset = "wild"
 """What a new data set is labelled with: measured better than `paper` in the README's table."""
-NEEDS_PICTURES = ("shots", "camera", "second_opinion")
+NEEDS_PICTURES = ("shots", "camera", "second_opinion", "body_joints")
 """Options for which a file of 2D joints has nothing to go by."""
-NEEDS_OWN_3D = ("second_opinion",)
-"""Options for which a 2D estimator must have a 3D of its own."""
+NEEDS_PACKAGED = ("second_opinion", "body_joints")
+"""Options for which a 2D estimator must have a 3D of its own, or joints that were measured."""
 _WORDS = {True: "on", False: "off"}
 
 

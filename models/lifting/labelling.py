@@ -19,6 +19,7 @@ from models.lifting.pseudo_label import (
     picture_shown,
 )
 from pipeline.arrays import Bool, Float32
+from pipeline.body_definition import where_measured
 from pipeline.carriers import Pose2D, VideoInfo
 from pipeline.cleaning import CleanRun, clean_pose, spans, with_guesses
 from pipeline.cleaning_config import CleaningConfig
@@ -209,10 +210,12 @@ def label_people(
 def _label_person(
     each: LabelledPerson, result: ClipResult, checkpoint: Checkpoint | None, config: LabelConfig
 ) -> None:
-    watch, track = Stopwatch(), each.person.track
+    watch, person = Stopwatch(), each.person
+    if config.body_joints:
+        person = replace(person, track=where_measured(person.track))
     aspect = 1.0 if result.info is None else result.info.pixel_aspect
-    names = JOINT_SETS[track.pose.joint_set].joints
-    steady = _without_camera(each.person)
+    names = JOINT_SETS[person.track.pose.joint_set].joints
+    steady = _without_camera(person)
     limits = {"threshold": config.confidence_threshold, "pixel_aspect": aspect}
     hips = place_hips(steady, names, **limits) if config.half_bodies else None
     pose = map_joints(hips.pose if hips else steady, names, **limits)
@@ -227,7 +230,7 @@ def _label_person(
     result.seconds["normalise"] += watch.seconds
     watch = Stopwatch()
     for view in views:
-        each.motions.append(_lift_run(view, each.person, aspect, checkpoint, config))
+        each.motions.append(_lift_run(view, person, aspect, checkpoint, config))
     result.seconds["lift"] += watch.seconds
 
 
