@@ -26,6 +26,8 @@ class PoseOptions:
     detector_config: str | None = None
     detector_checkpoint: Path | None = None
     device: str = "auto"
+    people_detector: Literal["movenet", "blazepose"] = "movenet"
+    """Who finds everybody for the packaged estimator; `blazepose` as before MoveNet came."""
 
     def mmpose(self) -> MMPoseSettings:
         """The same for the mmpose backend; its own default config when none was named."""

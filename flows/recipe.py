@@ -5,7 +5,7 @@ from functools import lru_cache
 from flows.options import IngestOptions, PoseOptions
 from models.checkpoint_id import checkpoint_id
 from models.lifting.label_config import People
-from pipeline.pose import PoseEstimator, PoseSetupError, make_estimator
+from pipeline.pose import PeopleSettings, PoseEstimator, PoseSetupError, make_estimator
 from pipeline.skeleton_files import is_skeleton_file
 from storage.lineage import Recipe
 
@@ -27,13 +27,20 @@ def estimator_for(pose: PoseOptions, people: People = "one") -> PoseEstimator:
     Raises:
         PoseSetupError: The estimator lacks something, or takes no such option.
     """
+    if pose.backend == "mmpose" and pose.people_detector != "movenet":
+        raise PoseSetupError(
+            "--people-detector is the packaged estimator's: leave --pose mmpose out"
+        )
     if pose.backend == "mmpose":
         return make_estimator("mmpose", mmpose=pose.mmpose())
     given = [option for name, option in MMPOSE_OPTIONS.items() if getattr(pose, name) is not None]
     if given:
         names = " and ".join(given)
         raise PoseSetupError(f"{names}: for --pose mmpose only; the packaged estimator takes none")
-    return make_estimator("packaged", people=people)
+    if pose.people_detector != "movenet" and people == "one":
+        raise PoseSetupError("--people-detector goes with --people all: one person needs none")
+    everybody = PeopleSettings(detector=pose.people_detector)
+    return make_estimator("packaged", people=people, everybody=everybody)
 
 
 def recipe_for(options: IngestOptions) -> Recipe:

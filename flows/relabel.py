@@ -174,9 +174,7 @@ def _lacks_picture(row: MotionRow) -> bool:
     return row.perspective_error is None
 
 
-def _opinion(
-    row: MotionRow, track: TrackRow | None, config: LabelConfig
-) -> SecondOpinion | None:
+def _opinion(row: MotionRow, track: TrackRow | None, config: LabelConfig) -> SecondOpinion | None:
     """The 2D estimator's own 3D, where it has one and the store has kept it."""
     if track is None or track.world_joints is None or row.start_s is None:
         return None

@@ -14,17 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flows.options import PoseOptions
+from flows.recipe import estimator_for
 from pipeline.carriers import FrameBatch
 from pipeline.person_outline import outline_boxes
 from pipeline.pose import FramePersons, PeopleSettings, PersonTrack, PoseSetupError, make_estimator
 from pipeline.pose.led_boxes import boxes_led_on
+from pipeline.pose.movenet import weights_sha
 from pipeline.pose.packaged import PackagedEstimator
 from pipeline.pose.people import PackagedPeopleEstimator
 from pipeline.pose.people_search import tiles
+from pipeline.pose.settings import DETECTORS
 from pipeline.reasons import PipelineError, Reason
 
 FEW = 8
-ALONE = PeopleSettings(tile_zooms=(), min_detection_confidence=0.5)
+BLAZEPOSE = PeopleSettings(detector="blazepose")
+ALONE = replace(BLAZEPOSE, tile_zooms=(), min_detection_confidence=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +62,12 @@ def test_one_person_is_the_one_person_estimators_to_the_bit(jack: np.ndarray) ->
     np.testing.assert_array_equal(same.world, one.world)
 
 
+@pytest.mark.parametrize("detector", DETECTORS)
 def test_two_people_side_by_side_are_two_tracks_in_their_places(
-    jack: np.ndarray, samples: Path
+    jack: np.ndarray, samples: Path, detector: str
 ) -> None:
     both = np.concatenate([jack, _frames(samples, "SitDown")], axis=2)
-    estimator = PackagedPeopleEstimator()
+    estimator = PackagedPeopleEstimator(PeopleSettings(detector=detector))
     tracks = _estimate(both, estimator)
     whole = [t for t in tracks if t.seen.all() and len(t.seen) == FEW]
     assert len(whole) == 2
@@ -112,7 +118,12 @@ def test_a_failing_graph_is_a_reason(jack: np.ndarray, monkeypatch: pytest.Monke
 
 def test_ids_name_what_changes_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     one, everybody = make_estimator("packaged"), make_estimator("packaged", people="all")
-    assert ":blazepose-full-people:" in everybody.estimator_id
+    assert f":movenet-{weights_sha()}+blazepose-full-people:" in everybody.estimator_id
+    before = PackagedPeopleEstimator(BLAZEPOSE)
+    assert ":blazepose-full-people:" in before.estimator_id
+    assert not {"detector", "movenet_score", "movenet_tracking"} & set(
+        BLAZEPOSE.told()
+    )  # ids from before MoveNet hold
     assert one.estimator_id.split(":")[-1] == everybody.estimator_id.split(":")[-1]
     other = PackagedPeopleEstimator(replace(PeopleSettings(), detect_every=2))
     assert other.estimator_id != everybody.estimator_id
@@ -126,8 +137,16 @@ def test_ids_name_what_changes_results(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_what_cannot_be_asked_for_is_one_sentence() -> None:
     with pytest.raises(PoseSetupError, match="people is one or all, not 'two'"):
         make_estimator("packaged", people="two")
+    old = PoseOptions(people_detector="blazepose")
+    with pytest.raises(PoseSetupError, match="--people-detector goes with --people all"):
+        estimator_for(old, "one")
+    with pytest.raises(PoseSetupError, match="--people-detector is the packaged estimator's"):
+        estimator_for(replace(old, backend="mmpose"), "all")
+    assert estimator_for(old, "all").estimator_id == PackagedPeopleEstimator(BLAZEPOSE).estimator_id
     with pytest.raises(ValueError, match="detect_every must be 1 or more, got 0"):
         PeopleSettings(detect_every=0)
+    with pytest.raises(ValueError, match="detector is movenet or blazepose, not 'yolo'"):
+        PeopleSettings(detector="yolo")
 
 
 @given(st.integers(16, 2000), st.integers(16, 2000), st.integers(1, 4))

@@ -256,9 +256,18 @@ def test_variants_are_the_options_alone_and_all_together():
     wild, less = variant_config("wild"), variant_config("wild-without-camera")
     assert wild.camera and wild.people == "one" and not wild.score
     assert less == dataclasses.replace(wild, camera=False)
+    everybody = variant_config("wild-with-people")
+    assert everybody == dataclasses.replace(wild, people="all")
     assert list(variants_of(["wild"])) == ["paper", "wild"]
     assert len(variants_of(DEFAULT)) == len(DEFAULT)
-    for name in ("", "best", "wild-without-", "wild-without-one-euro", "wild-without-people"):
+    for name in (
+        "",
+        "best",
+        "wild-without-",
+        "wild-without-one-euro",
+        "wild-without-people",
+        "wild-with-",
+    ):
         with pytest.raises(ValueError, match="there is no variant"):
             variant_config(name)
 

@@ -30,8 +30,9 @@ def synthetic(
             so that a second run is quick.
         checkpoint: Lifting checkpoint; default: the weights that come with the package.
         variants: Ways to label, separated by commas: paper, people, shots, camera, half-bodies,
-            flip, ensemble, refine, clean-up, one-euro (each alone), wild (all),
-            wild-without-OPTION. Default: paper, people, camera, ensemble, refine, clean-up, wild.
+            guesses, body-joints, flip, ensemble, refine, second-opinion, clean-up, one-euro (each
+            alone), wild (the default of an ingest), wild-with-OPTION, wild-without-OPTION.
+            Default: paper, people, camera, ensemble, refine, clean-up, wild.
         backends: 2D pose backends, separated by commas: packaged, mmpose.
         pose_config: mmpose config, by name or path.
         pose_checkpoint: mmpose weights (.pth), or the folder that `mim download` filled.

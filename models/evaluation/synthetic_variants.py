@@ -10,6 +10,8 @@ FAITHFUL: Preset = "paper"
 EVERYTHING: Preset = "wild"
 WITHOUT = "wild-without-"
 """`wild-without-camera`: all options but one."""
+WITH = "wild-with-"
+"""`wild-with-people`: and one that the preset leaves out."""
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "people": {"people": "all"},
     "shots": {"shots": True},
@@ -38,18 +40,24 @@ def variant_config(name: str) -> LabelConfig:
         return plain
     if name in OPTIONS:
         return replace(plain, **OPTIONS[name])
-    left_out = name.removeprefix(WITHOUT)
-    known = left_out in OPTIONS and set(OPTIONS[left_out]) <= set(PRESETS[EVERYTHING])
-    if name != EVERYTHING and not (name.startswith(WITHOUT) and known):
-        raise ValueError(
-            f"there is no variant {name!r}: choose of {', '.join([FAITHFUL, *OPTIONS])}, "
-            f"{EVERYTHING}, {WITHOUT}OPTION"
-        )
-    values = dict(PRESETS[EVERYTHING])
-    if name != EVERYTHING:
-        values = {n: v for n, v in values.items() if n not in OPTIONS[left_out]}
     # The score judges a label and changes nothing of it.
-    return replace(plain, **{**values, "score": False})
+    return replace(plain, **{**_wild_but_for(name), "score": False})
+
+
+def _wild_but_for(name: str) -> dict[str, Any]:
+    """The preset `wild` as a variant's name says, with an option more or less."""
+    values = dict(PRESETS[EVERYTHING])
+    added, left_out = name.removeprefix(WITH), name.removeprefix(WITHOUT)
+    if name == EVERYTHING:
+        return values
+    if name.startswith(WITH) and added in OPTIONS:
+        return {**values, **OPTIONS[added]}
+    if name.startswith(WITHOUT) and left_out in OPTIONS and set(OPTIONS[left_out]) <= set(values):
+        return {n: v for n, v in values.items() if n not in OPTIONS[left_out]}
+    raise ValueError(
+        f"there is no variant {name!r}: choose of {', '.join([FAITHFUL, *OPTIONS])}, "
+        f"{EVERYTHING}, {WITH}OPTION, {WITHOUT}OPTION"
+    )
 
 
 def variants_of(names: Sequence[str]) -> dict[str, LabelConfig]:

@@ -45,10 +45,31 @@ class PackagedSettings:
     min_tracking_confidence: float = 0.5
 
 
+DETECTORS = ("movenet", "blazepose")
+_ONLY_MOVENET = ("detector", "movenet_score", "movenet_tracking")
+"""Not told of `blazepose`: what was labelled before MoveNet came keeps its id."""
+_ONLY_BLAZEPOSE = (
+    "tile_zooms",
+    "tiles_per_look",
+    "min_detection_confidence",
+    "min_tracking_confidence",
+    "min_newcomer_confidence",
+    "newcomer_overlap",
+)
+
+
 @dataclass(frozen=True)
 class PeopleSettings:
-    """How everybody is looked for with BlazePose's weights."""
+    """How everybody is looked for; BlazePose reads the joints."""
 
+    detector: str = "movenet"
+    """`movenet` (MoveNet MultiPose, in the package) or `blazepose` (the detector in MediaPipe's
+    wheel, which sees one or two people and needs enlarged parts of the picture)."""
+    movenet_score: float = 0.1
+    """MoveNet: least score of a detection."""
+    movenet_tracking: float = 0.3
+    """MoveNet: least presence at which somebody's joints are still read. Lower than the 0.5 beside
+    BlazePose's detector, since MoveNet puts right who was led astray."""
     detect_every: int = 5
     """Frames between two looks for new people; in between, who is known is followed."""
     tile_zooms: tuple[int, ...] = (2, 3)
@@ -82,10 +103,13 @@ class PeopleSettings:
         for name in ("detect_every", "max_people"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.detector not in DETECTORS:
+            raise ValueError(f"detector is {' or '.join(DETECTORS)}, not {self.detector!r}")
 
     def told(self) -> dict[str, Any]:
-        """For an estimator id."""
-        return asdict(self)
+        """For an estimator id: only what the chosen detector uses."""
+        unused = _ONLY_MOVENET if self.detector == "blazepose" else _ONLY_BLAZEPOSE
+        return {name: value for name, value in asdict(self).items() if name not in unused}
 
 
 @dataclass(frozen=True)
