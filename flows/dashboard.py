@@ -1,7 +1,7 @@
 """`crossdiff dashboard`: the store in a browser, until somebody stops it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ def run_dashboard(options: DashboardOptions, tell: Callable[[str], None]) -> dic
         maker.close()
         raise ValueError(about.note)
     sock = listen(settings)
+    # The port that was found: cookies of two dashboards on one machine differ by it.
+    settings = replace(settings, port=sock.getsockname()[1])
     address = address_of(sock, settings)
     app = create_app(store, settings, maker)
     serve(app, sock, lambda: tell(address))

@@ -16,7 +16,7 @@ from pipeline.rejects import Reject
 from pipeline.render.out_files import check_out_file, replaced_when_done
 from pipeline.skeletons import SKELETONS
 from storage.dataset_card import write_card
-from storage.export_parquet import plan_shards, write_shard
+from storage.export_parquet import forget_other_shards, plan_shards, write_shard
 
 SHOWN_REJECTS = 5
 CARD = "README.md"
@@ -93,9 +93,10 @@ def _folder(options: ExportOptions, source: Source) -> dict[str, Any]:
     names = file_names(source.labels, source.mirrored)
     named = dict(zip(source.keys, source.labels, strict=True))
     journal = begin_export(options.out, _request(options, source), overwrite=options.overwrite)
-    writer = _LayoutWriter(options, source) if options.format == "npz" else _FileWriter(options)
-    writer.begin()
     kept = _kept(options.out, journal)
+    is_layout = options.format == "npz"
+    writer = _LayoutWriter(options, source, journal) if is_layout else _FileWriter(options)
+    writer.begin()
     todo = tuple(key for key in source.keys if key not in kept)
     rejected: list[Reject] = []
     with counter(len(todo), "export", "motion") as bar:
@@ -129,6 +130,7 @@ def _data_set(options: ExportOptions, source: Source) -> dict[str, Any]:
     for shard in progress([s for s in shards if s.name not in kept], "export", "shard"):
         written = write_shard(source.store, shard, options.out, source.selection.decided)
         journal.note(shard.name, written)
+    forget_other_shards(options.out, shards)
     entries = sorted_entries(journal.done)
     card = write_card(
         options.out.name, source.selection, entries, options.licence_name, source.request["tables"]
@@ -142,7 +144,8 @@ def _data_set(options: ExportOptions, source: Source) -> dict[str, Any]:
     }
     manifest = journal.finish({**found, "motions": entries})
     files = [entry["file"] for entry in entries]
-    return {**found, "kept": len(kept), "manifest": str(manifest), "shards": files}
+    there = sum(shard.motions for shard in shards if shard.name in kept)
+    return {**found, "kept": there, "manifest": str(manifest), "shards": files}
 
 
 class _FileWriter:
@@ -170,10 +173,11 @@ class _FileWriter:
 class _LayoutWriter:
     """HumanML3D's own layout."""
 
-    def __init__(self, options: ExportOptions, source: Source) -> None:
+    def __init__(self, options: ExportOptions, source: Source, journal: Journal) -> None:
         self.folder = options.out
-        self.joint_set = source.selection.rows[0]["joint_set"] if source.selection else None
-        """Of the folder; None: the first motion's."""
+        held = next((entry.get("joint_set") for entry in journal.done.values()), None)
+        self.joint_set = source.selection.rows[0]["joint_set"] if source.selection else held
+        """Of the folder, as an earlier run left it too; None: the first motion's."""
 
     def begin(self) -> None:
         """Make the folders."""
@@ -181,20 +185,21 @@ class _LayoutWriter:
 
     def write(self, motion: ExportMotion, name: str) -> tuple[str, dict[str, Any]]:
         """Write the files of one; returns the first one's name and the facts."""
-        self.joint_set = self.joint_set or motion.joint_set
-        if skeleton_of(motion).name != self.joint_set:
+        if skeleton_of(motion).name != (self.joint_set or motion.joint_set):
             raise ValueError(
                 f"its skeleton is {motion.joint_set}, the folder's is {self.joint_set}: export it "
                 "to a folder of its own"
             )
         facts = write_folder_motion(motion, self.folder, name)
-        return f"new_joint_vecs/{name}.npy", {**facts, "name": name}
+        self.joint_set = motion.joint_set
+        said = {"name": name, "joint_set": motion.joint_set}
+        return f"new_joint_vecs/{name}.npy", {**facts, **said}
 
     def finish(self, journal: Journal) -> None:
         """Write lists and statistics."""
         splits = {entry["name"]: entry["split"] for entry in journal.done.values()}
-        joint_set = self.joint_set or next(iter(SKELETONS))
-        finish_folder(self.folder, splits, SKELETONS[joint_set])
+        if self.joint_set is not None:
+            finish_folder(self.folder, splits, SKELETONS[self.joint_set])
 
     def facts(self, journal: Journal) -> dict[str, Any]:
         """How many the data set's loaders will leave out."""

@@ -1,9 +1,12 @@
 """Which labels an ingest makes: those of the data set where it has begun, else what was asked."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from flows.options import IngestOptions
 from flows.progress import say
+from flows.recipe import estimator_for
 from models.lifting.label_wish import NEEDS_PACKAGED, NEEDS_PICTURES, LabelWish
 from pipeline.skeleton_files import is_skeleton_file
 from storage.lineage import MOTION_CAPTURE
@@ -24,7 +27,20 @@ def with_labels(options: IngestOptions, wish: LabelWish) -> IngestOptions:
     begun = patiently(lambda: begun_recipe(options.out, options.dataset), say)
     if begun is None or begun["estimator_id"] == MOTION_CAPTURE:
         return replace(options, label=wish.for_new(_impossible(options)))
-    return replace(options, label=wish.for_begun(begun["config"]), continues=wish.preset is None)
+    label = wish.for_begun(begun["config"])
+    made = replace(options, label=label, continues=wish.preset is None)
+    return made if is_skeleton_file(options.videos) else _found_as_before(made, begun)
+
+
+def _found_as_before(options: IngestOptions, begun: Mapping[str, Any]) -> IngestOptions:
+    """Everybody found by what found them in the data set, where nobody chose."""
+    pose = options.pose
+    chosen = pose.backend != "packaged" or pose.people_detector is not None
+    if chosen or options.label.people != "all":
+        return options
+    older = replace(pose, people_detector="blazepose")
+    same = estimator_for(older, "all").estimator_id == begun["estimator_id"]
+    return replace(options, pose=older) if same else options
 
 
 def _impossible(options: IngestOptions) -> tuple[str, ...]:

@@ -26,8 +26,9 @@ class PoseOptions:
     detector_config: str | None = None
     detector_checkpoint: Path | None = None
     device: str = "auto"
-    people_detector: Literal["movenet", "blazepose"] = "movenet"
-    """Who finds everybody for the packaged estimator; `blazepose` as before MoveNet came."""
+    people_detector: Literal["movenet", "blazepose"] | None = None
+    """Who finds everybody for the packaged estimator; `blazepose` as before MoveNet came. None: as
+    the data set has it, MoveNet for one that begins."""
 
     def mmpose(self) -> MMPoseSettings:
         """The same for the mmpose backend; its own default config when none was named."""

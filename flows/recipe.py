@@ -27,7 +27,7 @@ def estimator_for(pose: PoseOptions, people: People = "one") -> PoseEstimator:
     Raises:
         PoseSetupError: The estimator lacks something, or takes no such option.
     """
-    if pose.backend == "mmpose" and pose.people_detector != "movenet":
+    if pose.backend == "mmpose" and pose.people_detector is not None:
         raise PoseSetupError(
             "--people-detector is the packaged estimator's: leave --pose mmpose out"
         )
@@ -37,9 +37,9 @@ def estimator_for(pose: PoseOptions, people: People = "one") -> PoseEstimator:
     if given:
         names = " and ".join(given)
         raise PoseSetupError(f"{names}: for --pose mmpose only; the packaged estimator takes none")
-    if pose.people_detector != "movenet" and people == "one":
+    if pose.people_detector is not None and people == "one":
         raise PoseSetupError("--people-detector goes with --people all: one person needs none")
-    everybody = PeopleSettings(detector=pose.people_detector)
+    everybody = PeopleSettings(detector=pose.people_detector or "movenet")
     return make_estimator("packaged", people=people, everybody=everybody)
 
 

@@ -3,6 +3,7 @@
 Rows are those of the table `motions`, all columns; captions and split as curators decided.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test", None: "uns
 """How the layout calls the splits."""
 SPLIT_ORDER = ("train", "validation", "test", "unsplit")
 DATA = "data"
+_SHARD_NAME = re.compile(rf"({'|'.join(SPLIT_ORDER)})-\d{{5,}}-of-\d{{5,}}\.parquet")
 LEFT_OUT = ("shard_id",)
 """Columns that say something about the store, not about a motion."""
 REPLACED = ("tokens", "caption_embeddings", "caption_embeddings_shape", "text_encoder")
@@ -113,6 +115,19 @@ def write_shard(
         "id": shard.name, "file": shard.name, "split": shard.split, "rows": count,
         "bytes": out.stat().st_size, "bytes_in_memory": size,
     }  # fmt: skip
+
+
+def forget_other_shards(folder: Path, shards: Sequence[Shard]) -> None:
+    """Remove shards of an export that was written over: a reader takes all files of a split.
+
+    Args:
+        folder: Of the data set.
+        shards: All that belong to it.
+    """
+    ours = {shard.name for shard in shards}
+    for path in list((folder / DATA).glob("*.parquet")):
+        if _SHARD_NAME.fullmatch(path.name) and f"{DATA}/{path.name}" not in ours:
+            path.unlink()
 
 
 def _tables(

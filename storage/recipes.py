@@ -1,7 +1,7 @@
 """A data set has one recipe: rows of two recipes never meet under one name."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -149,9 +149,19 @@ def _difference(store: Store, dataset: str, before: str, now: str) -> str:
         parts.append(f"{len(found) - len(shown)} more")
     return (
         f"dataset '{dataset}' in {store.location} was made with another recipe: "
-        f"{'; '.join(parts)}. Give the setting that it was made with, "
-        "or choose another --dataset name or another store"
+        f"{'; '.join(parts)}. {_way_out([name for name, _, _ in found])}"
     )
+
+
+def _way_out(names: Sequence[str]) -> str:
+    """What to do about settings that differ; constants behind an option are nobody's to give."""
+    other = "choose another --dataset name or another store"
+    if all(name.startswith("config.") and name.count(".") > 1 for name in names):
+        return (
+            "No option changes this: another version of crossdiff made it so; go on with that "
+            f"version, or {other}"
+        )
+    return f"Give the setting that it was made with, or {other}"
 
 
 def _differing(name: str, old: object, new: object) -> Iterator[tuple[str, object, object]]:

@@ -343,6 +343,33 @@ def test_why_a_wish_failed_is_told_in_the_commands_words(filled: Store, tmp_path
         assert ask(page, 422, text="two\nlines")["error"]
 
 
+def test_a_wish_that_cannot_even_begin_fails_and_blocks_no_other(filled: Store, tmp_path: Path):
+    """The weights were there when they were asked about, and are gone when the turn comes."""
+
+    def command(_: Asked, __: Path) -> list[str]:
+        raise ValueError("the weights have gone")
+
+    gone = AskJobs(lambda: ModelAbout(True, "tiny-1", "for a test"), command)
+    with served(filled, tmp_path, gone) as page:
+        for _ in range(WAITING + 2):
+            job = ask(page)["job"]
+            wait_until(lambda job=job: page.get(f"/api/ask/{job}")["state"] == "failed")
+            assert page.get(f"/api/ask/{job}")["message"] == "the weights have gone"
+
+
+def test_a_file_that_is_no_motion_fails_the_wish(filled: Store, tmp_path: Path):
+    code = "import sys, pathlib; pathlib.Path(sys.argv[1], 'x.npz').write_bytes(b'PK\\3\\4broken')"
+    with served(filled, tmp_path, maker(0, code)) as page:
+        job = ask(page)["job"]
+        wait_until(lambda: page.get(f"/api/ask/{job}")["state"] == "failed")
+
+
+@pytest.mark.parametrize("path", ["/api/motions", "/api/failures"])
+def test_a_place_that_no_list_has_is_one_sentence(page: Page, path: str):
+    assert page.get(path, offset=10_000)["rows"] == []
+    assert "offset" in page.get(path, 422, offset=10**23)["error"]
+
+
 def test_without_a_model_that_is_said(page: Page):
     assert page.get("/api/store")["model"]["available"] is False
     assert "--checkpoint" in ask(page, 409)["error"]

@@ -20,7 +20,7 @@ from dashboard_pages import (
     server,
     visitor,
 )
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from storage.decisions import current_decisions, decision_history
 from storage.store import create_store, open_store
@@ -327,6 +327,51 @@ def test_a_killed_server_loses_nothing(
     finally:
         process.send_signal(signal.SIGINT)
         cli_runs.finish(process, 30)
+
+
+def test_a_decision_whose_answer_was_lost_is_recorded_once_and_shows_as_saved(
+    opened: Browser, written: Server
+) -> None:
+    """Once nothing comes, once half an answer; both times the server had recorded it."""
+    name = motion_ids(written)[0]
+    lost = [lambda route: route.abort(), lambda route: route.fulfill(status=200, body='{"rec')]
+
+    def lose(route: Route) -> None:
+        if not lost:
+            return route.continue_()
+        route.fetch()
+        return lost.pop()(route)
+
+    with visitor(opened, written.url, forgiving=re.compile("Failed to load resource")) as here:
+        page = here.go(f"#/motion?id={name}")
+        expect(page.locator(".decision-state")).to_have_text("Nobody has decided yet.")
+        page.route("**/api/decisions", lose)
+        here.key("d", "a")
+        expect(page.locator(".decision-state")).to_contain_text(
+            "Keep \N{EN DASH} saved", timeout=20_000
+        )
+        expect(page.locator(".toast.bad, .toast.strong")).to_have_count(0)
+        page.unroute_all()
+    made = decision_history(open_store(str(written.store)), name)
+    assert [each.verdict for each in made] == ["drop", "keep"]
+
+
+def test_what_the_tab_cannot_keep_is_not_sent_again(opened: Browser, written: Server) -> None:
+    """A state that is too large to be kept must not leave an older one that lists it as unsent."""
+    name = motion_ids(written)[0]
+    with visitor(opened, written.url) as here:
+        page = here.go(f"#/motion?id={name}")
+        expect(page.locator(".decision-state")).to_have_text("Nobody has decided yet.")
+        page.evaluate(
+            "() => { const set = Storage.prototype.setItem;"
+            " Storage.prototype.setItem = function (k, v) {"
+            " if (v.includes('decision_ids')) throw new DOMException('full', 'QuotaExceededError');"
+            " return set.call(this, k, v); }; }"
+        )
+        here.key("d")
+        expect(page.locator(".decision-state")).to_contain_text("Drop \N{EN DASH} saved")
+        kept = page.evaluate("() => JSON.parse(sessionStorage.getItem('crossdiff-decisions'))")
+        assert kept == {"queue": [], "done": []}
 
 
 # --- for everybody ------------------------------------------------------------------------------

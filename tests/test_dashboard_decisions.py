@@ -148,6 +148,26 @@ def test_two_curators_last_wins_and_both_are_told(page):
     ]  # fmt: skip
 
 
+def test_what_is_sent_again_because_no_answer_came_is_recorded_once(page, store: Store):
+    """The first answer was lost: nobody can tell whether it was recorded but the store."""
+    first, second, third, *_ = page.ids()
+    said = {"verdict": "keep", "note": "good", "seen": {first: None, second: None}, "by": "bob"}
+    lost = page.decide(first, **said)
+    again = page.decide(first, second, **said, again=True)
+    assert again["recorded"] == 1 and again["decided_meanwhile"] == []
+    assert again["decision_ids"][0] == lost["decision_ids"][0] and len(again["decision_ids"]) == 2
+    assert [len(decision_history(store, name)) for name in (first, second)] == [1, 1]
+    page.post("/api/undo", {"decision_ids": again["decision_ids"], "by": "bob"})
+    assert page.get("/api/motion", id=first)["verdict"] is None, "nothing of it is left"
+    assert page.decide(first, **said, again=True)["recorded"] == 1, "undone: said anew"
+    for verdict in ("keep", "drop"):
+        page.decide(third, verdict=verdict, seen={third: None})
+    last = page.decide(third, verdict="keep", seen={third: None}, again=True)
+    assert last["recorded"] == 1 and last["current"][third]["verdict"] == "keep"
+    other = page.decide(third, verdict="keep", seen={third: None}, by="bob", again=True)
+    assert other["recorded"] == 1, "another curator's word is another word"
+
+
 def test_another_process_s_decision_is_folded_in_and_told_even_from_a_clock_ahead(
     page, store: Store
 ):

@@ -13,6 +13,10 @@ DYNAMIC = re.compile(r"""import\(["']([^"']+)["']\)""")
 AS_HTML = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|\beval\(|new Function"
 )
+SECURE_ONLY = re.compile(
+    r"randomUUID|crypto\.subtle|navigator\.(?:clipboard|serviceWorker|storage|locks)|\bcaches\."
+)
+"""What browsers have on this machine and over https alone."""
 LONGEST = 350
 RELEASE = "187"
 
@@ -34,6 +38,12 @@ def test_every_import_is_a_file_beside_it(path: Path) -> None:
 @pytest.mark.parametrize("path", OWN, ids=named)
 def test_data_never_becomes_html_or_code(path: Path) -> None:
     assert AS_HTML.findall(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", OWN, ids=named)
+def test_pages_work_over_plain_http_from_another_machine(path: Path) -> None:
+    """`--host` serves just that."""
+    assert SECURE_ONLY.findall(path.read_text()) == []
 
 
 @pytest.mark.parametrize("path", OWN, ids=named)

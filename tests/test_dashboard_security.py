@@ -1,6 +1,8 @@
 """Who gets in, who may write, what is never given away."""
 
 import shutil
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from starlette.testclient import TestClient
 import storage.dashboard.app as dashboard_app
 from storage.dashboard.app import create_app
 from storage.dashboard.guard import CSP
-from storage.dashboard.serving import listen
+from storage.dashboard.serving import address_of, listen
 from storage.dashboard.settings import BODY_BYTES, BULK, Settings
 from storage.store import Store, open_store
 
@@ -37,6 +39,7 @@ def page(filled: Store, tmp_path_factory: pytest.TempPathFactory):
         ({"host": "192.168.0.7"}, "add --token"),
         ({"host": "my-machine"}, "add --token"),
         ({"host": ""}, "add --token"),
+        ({"by": "ada\udcff"}, "readable text"),
         ({"token": "short"}, "at least 8"),
         ({"token": "with a \n line"}, "plain ones"),
         ({"port": 70000}, "1 to 65535"),
@@ -98,6 +101,26 @@ def test_without_the_token_nothing_is_told(filled: Store, tmp_path: Path):
         assert client.get("/api/store", headers=right).status_code == 200
         away = client.get(f"{ADDRESS}//evil.example/", params={"token": TOKEN})
         assert away.headers["location"] == "/evil.example/", "not to another machine"
+
+
+def test_other_cookies_of_this_machine_do_not_hide_ours(filled: Store, tmp_path: Path):
+    app = create_app(filled, Settings(by="ada", token=TOKEN, cache=tmp_path))
+    with TestClient(app, base_url=ADDRESS, follow_redirects=False) as client:
+        cookie = client.get("/", params={"token": TOKEN}).headers["set-cookie"].partition(";")[0]
+        client.cookies.clear()
+        for other in ('theme={"dark":1}', "a b", "x[1]=2"):
+            answer = client.get("/api/store", headers={"Cookie": f"{other}; {cookie}"})
+            assert answer.status_code == 200, other
+
+
+def test_the_address_that_is_printed_opens_with_any_token(filled: Store, tmp_path: Path):
+    settings = Settings(by="ada", token="a+b&c#d%41 e=f", port=0, cache=tmp_path)
+    with closing(listen(settings)) as sock:
+        address = address_of(sock, settings)
+    port = int(address.rpartition(":")[2].partition("/")[0])
+    app = create_app(filled, replace(settings, port=port))
+    with TestClient(app, follow_redirects=False) as client:
+        assert client.get(address).status_code == 303
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pipeline.bvh_kinematics import joint_positions
 from pipeline.export.rig import BONE_NAMES
 from pipeline.generated_files import write_motion
 from pipeline.representation3d import recover_joints
-from pipeline.skeletons import HUMANML3D
+from pipeline.skeletons import HUMANML3D, KIT
 from storage.catalog import get_motion, list_motions
 from storage.decisions import Decision, record_decisions
 from storage.store import Store, open_store
@@ -271,6 +271,20 @@ def test_a_killed_export_goes_on_where_it_was(url, tmp_path, capsys, kind):
     _, data = export(capsys, *asked, "--out", out)
     assert (data["kept"], data["exported"]) == (plain["exported"] - 1, plain["exported"])
     assert (out / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_folder_of_the_other_skeleton_goes_on_as_it_is(tmp_path, capsys):
+    features = vectors(1, 60, KIT)
+    file = tmp_path / "kit.npz"
+    joints = recover_joints(features, KIT)
+    write_motion(file, joints, features, {"caption": "a man walks", "joint_set": KIT.name}, KIT.fps)
+    asked = (file, "--format", "npz", "--out", tmp_path / "out")
+    found = []
+    for kept in (0, 1):
+        status, data = export(capsys, *asked)
+        assert (status, data["kept"], data["exported"]) == (0, kept, 1)
+        found.append(np.load(tmp_path / "out" / "Std.npy"))
+    np.testing.assert_array_equal(*found)
 
 
 def test_what_is_exported_is_prepared_again_equal(tmp_path, capsys):

@@ -57,6 +57,8 @@ def test_one_npz_holds_everything_and_is_read_back(tmp_path):
         ({"joints": np.zeros((2, 22, 3))}, "holds no 'features'"),
         ({"joints": "x", "features": np.zeros((2, 2)), "fps": 20.0}, "does not hold the arrays"),
         ({"joints": np.zeros((2, 22, 3)), "features": np.zeros((2, 2)), "fps": 0.0}, "frame rate"),
+        ({"joints": np.zeros((2, 22, 3)), "features": np.zeros((2, 2)), "fps": 1j}, "not hold"),
+        ({"joints": np.zeros((2, 22, 3)), "features": np.zeros((2, 2)), "fps": "x"}, "not hold"),
         ({"joints": np.array([{}]), "features": np.zeros((2, 2)), "fps": 20.0}, "damaged"),
     ],
 )
@@ -69,6 +71,15 @@ def test_an_npz_that_is_none_of_ours_is_refused_in_one_sentence(tmp_path, conten
     with pytest.raises(ValueError, match=says) as caught:
         read_generated(path)
     assert "\n" not in str(caught.value)
+
+
+def test_facts_of_any_kind_are_such_as_a_manifest_can_hold(tmp_path):
+    arrays = {"joints": np.zeros((2, 22, 3)), "features": np.zeros((1, 263)), "fps": 20.0}
+    odd = {"day": np.datetime64("2020-01-02"), "raw": np.bytes_(b"ab"), "seed": 3}
+    np.savez(tmp_path / "m.npz", **arrays, **odd)
+    told = json.loads(json.dumps(read_generated(tmp_path / "m.npz").lineage))
+    assert told["seed"] == 3
+    assert "2020" in told["day"]
 
 
 @pytest.mark.parametrize("skeleton", [HUMANML3D, KIT], ids=lambda s: s.name)
@@ -141,6 +152,15 @@ def test_the_folder_is_read_back_equal(tmp_path, skeleton):
     np.testing.assert_allclose(std[1:3], rows[:, 1:3].std(0).mean(), rtol=1e-4)
 
 
+def test_a_single_frame_has_no_row_and_says_so(tmp_path):
+    begin_folder(tmp_path)
+    with pytest.raises(ValueError, match="it has a single frame"):
+        write_folder_motion(
+            replace(motion(), features=np.zeros((0, 263), np.float32)), tmp_path, "one"
+        )
+    assert not list(tmp_path.glob("*/one*"))
+
+
 def test_captions_cannot_break_the_text_files(tmp_path):
     nasty = motion(captions=("one # two\nthree#0.0#5.0", "plain"), tokens=("a/X\n#", ""))
     begin_folder(tmp_path)
@@ -179,6 +199,15 @@ def test_file_names_are_safe_and_no_two_are_one():
     pair = file_names(["walk 1", "Mwalk 1"], [False, True])
     assert pair["Mwalk 1"] == "M" + pair["walk 1"]  # as loaders know mirrored copies
     assert labels_of_files(["a/x.npz", "b/x.npz", "y.npz"]) == ("a/x.npz", "b/x.npz", "y")
+
+
+def test_files_and_ids_made_to_collide_do_not():
+    awkward = ["A", "a"]
+    second = file_names(awkward)["a"]
+    names = file_names([second, f"{second}{second[1:]}", *awkward])
+    assert len({name.lower() for name in names.values()}) == 4
+    paths = ["x.npz", "d/x.npz", "x.npz.npz"]
+    assert len(set(labels_of_files(paths))) == 3
 
 
 def test_an_export_goes_on_and_another_one_is_refused(tmp_path):

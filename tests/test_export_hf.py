@@ -1,6 +1,7 @@
 """A data set folder in the Hugging Face layout: anything that reads Parquet reads it."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,22 @@ def test_a_stopped_export_keeps_its_whole_shards(store, monkeypatch, tmp_path):
     assert main([*asked, "--out", str(out)]) == 0
     assert kept.stat().st_mtime_ns == stamp
     assert len(pd.read_parquet(out / "data")) == 6
+
+
+def test_what_is_written_over_leaves_no_row_behind(store, monkeypatch, tmp_path):
+    """A reader takes every file of a split: shards of another number would double rows."""
+    out = tmp_path / "out"
+    asked = ["export", "--store", str(store.location.path), "--format", "hf", "--out", str(out)]
+    by_one = partial(plan_shards, shard_bytes=1)
+    monkeypatch.setattr("flows.export.plan_shards", by_one)
+    assert main([*asked, "--query", "true"]) == 0
+    assert len(list((out / "data").iterdir())) == 6
+    (out / "data" / "notes.parquet").write_bytes(b"mine")
+    monkeypatch.setattr("flows.export.plan_shards", plan_shards)
+    assert main([*asked, "--query", "dataset = 'mocap'", "--overwrite"]) == 0
+    (out / "data" / "notes.parquet").unlink()
+    rows = pd.read_parquet(out / "data").motion_id
+    assert sorted(rows) == sorted(CAPTURED)
 
 
 def test_without_a_licence_the_card_says_so(store, tmp_path, capsys):

@@ -51,6 +51,29 @@ def test_nothing_said_of_a_new_data_set_is_wild_and_of_an_old_one_its_own(tmp_pa
         assert recipe_for(again) == recipe_for(first)
 
 
+def test_everybody_is_found_by_what_found_them_before(tmp_path: Path) -> None:
+    everybody = replace(PAPER, people="all")
+    for found_by in (None, "blazepose", "movenet"):
+        store, pose = tmp_path / str(found_by), PoseOptions(people_detector=found_by)
+        first = options_for(store, label=everybody, pose=pose)
+        register_recipe(create_store(store), "d", recipe_for(first))
+        assert recipe_for(with_labels(options_for(store), LabelWish())) == recipe_for(first)
+    old = options_for(tmp_path / "blazepose", pose=PoseOptions(people_detector="movenet"))
+    assert recipe_for(with_labels(old, LabelWish())).estimator_id.startswith("mediapipe")
+    assert with_labels(old, LabelWish()).pose.people_detector == "movenet", "what is said is heard"
+
+
+def test_constants_of_another_version_are_told_from_settings(tmp_path: Path) -> None:
+    older = recipe_for(options_for(tmp_path, label=WILD))
+    constants = {**older.config, "camera_settings": {"side_px": 1}}
+    store = create_store(tmp_path / "store")
+    register_recipe(store, "d", replace(older, config=constants))
+    with pytest.raises(RecipeMismatch, match="No option changes this: another version"):
+        register_recipe(store, "d", older)
+    with pytest.raises(RecipeMismatch, match="Give the setting that it was made with"):
+        register_recipe(store, "d", recipe_for(options_for(tmp_path, label=PAPER)))
+
+
 @pytest.mark.parametrize(
     ("old", "wish", "said"),
     [

@@ -27,7 +27,7 @@ def ingest(
     device: str = "auto",
     preset: Literal["paper", "wild"] | None = None,
     people: Literal["preset", "one", "all"] = "preset",
-    people_detector: Literal["movenet", "blazepose"] = "movenet",
+    people_detector: Literal["movenet", "blazepose"] | None = None,
     shots: Literal["preset", "on", "off"] = "preset",
     camera: Literal["preset", "on", "off"] = "preset",
     half_bodies: Literal["preset", "on", "off"] = "preset",
@@ -72,7 +72,7 @@ def ingest(
             can be set alone.
         people: Label `one` person a video (shot), the most prominent, or `all`.
         people_detector: What finds everybody for `--people all`: `movenet`, or BlazePose's own, as
-            older data sets have it.
+            older data sets have it. Default: as the data set has it; for a new one `movenet`.
         shots: Cut at shot boundaries: nobody is followed over a cut.
         camera: Take the camera's own motion out of the body's path and scale.
         half_bodies: Label people without hips in the picture; what was not seen is marked.

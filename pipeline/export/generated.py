@@ -32,11 +32,11 @@ def read_generated(path: Path) -> ExportMotion:
             f"{path} holds no '{missing[0]}': give an NPZ file that `crossdiff generate` wrote"
         )
     joints, features, fps = (held[name] for name in ARRAYS)
-    if joints.dtype.kind != "f" or features.dtype.kind != "f" or fps.shape != ():
+    if joints.dtype.kind != "f" or features.dtype.kind != "f" or not _is_number(fps):
         raise ValueError(f"{path} does not hold the arrays of a motion")
     if not 1.0 <= float(fps) <= 1000.0:
         raise ValueError(f"{path} says {float(fps):g} frames a second, which is no frame rate")
-    plain = {name: array.tolist() for name, array in held.items() if name not in ARRAYS}
+    plain = {name: _plain(array) for name, array in held.items() if name not in ARRAYS}
     return ExportMotion(
         motion_id=str(plain.get("motion_id") or path.stem),
         joints=joints,
@@ -81,6 +81,16 @@ def _read(path: Path) -> dict[str, np.ndarray[Any, Any]]:
             return {name: loaded[name] for name in loaded.files}
     except UNREADABLE as error:
         raise ValueError(f"{path} is damaged or no NPZ file of a motion") from error
+
+
+def _is_number(array: np.ndarray[Any, Any]) -> bool:
+    return array.shape == () and array.dtype.kind in "iuf"
+
+
+def _plain(array: np.ndarray[Any, Any]) -> object:
+    """A fact as JSON can hold it: numbers and texts as they are, anything else in words."""
+    values = array.tolist()
+    return values if array.dtype.kind in "biufU" else str(values)
 
 
 def _skeleton(plain: dict[str, Any], joints: np.ndarray[Any, Any]) -> str:

@@ -60,6 +60,8 @@ def write_folder_motion(motion: ExportMotion, folder: Path, name: str) -> dict[s
     if not motion.captions:
         raise ValueError(NO_CAPTION)
     rows = np.asarray(motion.features, np.float32)
+    if not len(rows):
+        raise ValueError("it has a single frame, and a feature row says what lies between two")
     _save(folder / VECTORS / f"{name}.npy", rows)
     _save(folder / JOINTS / f"{name}.npy", recover_joints(rows, skeleton))
     tokens = motion.tokens or [""] * len(motion.captions)

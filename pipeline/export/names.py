@@ -32,7 +32,7 @@ def file_names(motion_ids: Sequence[str], mirrored: Sequence[bool] = ()) -> dict
         is_copy = flag and motion_id.startswith(MIRROR_PREFIX)
         prefix = MIRROR_PREFIX if is_copy else ""
         name = prefix + _safe(motion_id.removeprefix(prefix))
-        if name.lower() in taken:
+        while name.lower() in taken:
             name = f"{name}-{_digits(motion_id)}"
         taken.add(name.lower())
         out[motion_id] = name
@@ -43,7 +43,9 @@ def labels_of_files(paths: Sequence[str]) -> tuple[str, ...]:
     """What to call motions that are files: by their bare names, where these differ."""
     stems = [Path(path).stem for path in paths]
     often = Counter(stems)
-    return tuple(p if often[s] > 1 else s for p, s in zip(paths, stems, strict=True))
+    labels = tuple(p if often[s] > 1 else s for p, s in zip(paths, stems, strict=True))
+    # `a.npz.npz` has the bare name `a.npz`.
+    return labels if len(set(labels)) == len(labels) else tuple(paths)
 
 
 def _safe(text: str) -> str:

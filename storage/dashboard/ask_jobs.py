@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -39,6 +40,8 @@ TIME_LIMIT_S = 1800.0
 JOINTS = 22
 LARGEST_NPZ = 20_000_000
 SAID_LENGTH = 300
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, BadZipFile)
+"""A command that cannot be begun, or a motion of it that cannot be read."""
 _PERCENT = re.compile(rb"(\d{1,3})%\|")
 
 Command = Callable[[Asked, Path], Sequence[str]]
@@ -146,8 +149,8 @@ class AskJobs:
                 if process is not None:
                     said = _follow(process, job)
                     self._end(job, process, said)
-            except (OSError, ValueError) as error:
-                self._finish(job, "failed", str(error))
+            except UNREADABLE as error:
+                self._finish(job, "failed", str(error) or type(error).__name__)
 
     def _begin(self, job: _Job) -> "subprocess.Popen[bytes] | None":
         with self._lock:
@@ -174,7 +177,7 @@ class AskJobs:
 
     def _finish(self, job: _Job, state: State, message: str) -> None:
         with self._lock:
-            if job.state == "running":
+            if job.state in ("queued", "running"):  # queued: it could not even begin
                 job.state, job.message = state, message[:SAID_LENGTH]
                 job.progress = 1.0 if state == "done" else job.progress
 

@@ -1,6 +1,7 @@
 """Decisions over HTTP: on disk before they are answered, taken back by adding one more."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from storage.dashboard.browsing import datasets_of, shown_of
@@ -27,6 +28,8 @@ def decide(
     said: Mapping[str, Any],
     by: str,
     seen: Mapping[str, str | None],
+    *,
+    again: bool = False,
 ) -> dict[str, Any]:
     """Record one decision for each motion, in one commit for each data set.
 
@@ -36,6 +39,7 @@ def decide(
         said: `verdict`, `captions`, `split`, `note`, as far as they were spoken of.
         by: Who decides.
         seen: The last word that the curator saw, by motion.
+        again: The same was sent before and no answer came: what is there of it is not added again.
 
     Raises:
         UnknownMotion: A motion that there is not; then nothing is recorded.
@@ -50,7 +54,15 @@ def decide(
         meanwhile = {name: live.book.after(name, seen[name]) for name in named if name in seen}
         moment = moment_after(made for name in named for made in live.book.history(name)[-1:])
         made = [Decision(motion_id=name, by=by, at=moment, **_fields(said)) for name in named]
-        return _record(live, made, where, meanwhile)
+        there = _recorded_before(live, made, meanwhile) if again else {}
+        others = {
+            name: [one for one in after if one is not there.get(name)]
+            for name, after in meanwhile.items()
+        }
+        fresh = [one for one in made if one.motion_id not in there]
+        answer = _record(live, fresh, where, others, named)
+        earlier = [one.decision_id for one in there.values()]
+        return answer | {"decision_ids": [*earlier, *answer["decision_ids"]]}
 
 
 def undo(live: LiveStore, decision_ids: Sequence[str], by: str) -> dict[str, Any]:
@@ -144,6 +156,21 @@ def _fields(said: Mapping[str, Any]) -> dict[str, Any]:
         "split": said.get("split"),
         "note": said.get("note"),
     }
+
+
+def _recorded_before(
+    live: LiveStore, made: Sequence[Decision], since: Mapping[str, Sequence[Decision]]
+) -> dict[str, Decision]:
+    """Of each motion the curator's last word since what was seen, where it says the same."""
+    found = {}
+    for wanted in made:
+        mine = [one for one in since.get(wanted.motion_id, ()) if one.by == wanted.by][-1:]
+        standing = live.book.standings.get(wanted.motion_id)
+        for last in mine:
+            said_the_same = replace(last, at=wanted.at) == wanted
+            if said_the_same and standing and last.decision_id not in standing.withdrawn:
+                found[wanted.motion_id] = last
+    return found
 
 
 def _where(live: LiveStore, motion_ids: list[str]) -> dict[str, str]:

@@ -9,10 +9,10 @@ import hashlib
 import hmac
 import ipaddress
 import socket
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -137,7 +137,7 @@ class Guard:
         offered = [value for name, value in query if name == "token"]
         if offered and scope["method"] == "GET" and _same(offered[-1], token):
             return self._remembering(scope, [(n, v) for n, v in query if n != "token"], token)
-        if self._has_bearer(headers) or _same(_cookie(headers, self._cookie), _session(token)):
+        if self._has_bearer(headers) or _same(_cookie(scope, self._cookie), _session(token)):
             return None
         if scope["path"] == "/":
             return PlainTextResponse(f"{NOT_LET_IN}\n", 401)
@@ -181,12 +181,9 @@ def _session(token: str) -> str:
     return hmac.new(token.encode(), b"crossdiff dashboard", hashlib.sha256).hexdigest()
 
 
-def _cookie(headers: Headers, name: str) -> str:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return "" if morsel is None else morsel.value
+def _cookie(scope: Scope, name: str) -> str:
+    """One cookie, read as browsers write them: others of this host may be of any form."""
+    return HTTPConnection(scope).cookies.get(name, "")
 
 
 async def _whole_body(scope: Scope, receive: Receive) -> bytes | None:

@@ -32,6 +32,7 @@ from storage.dashboard.state import LiveStore
 from storage.dashboard.strict_json import StrictJson
 from storage.decisions import Verdict
 
+LARGEST_OFFSET = 2**31
 ACTIVITY = 200
 """Newest decisions shown at most."""
 LIMITS = {
@@ -50,6 +51,7 @@ Word = Annotated[str | None, Query(max_length=ID_CHARS)]
 Number = Annotated[float | None, Query(allow_inf_nan=False)]
 MotionId = Annotated[str, Query(min_length=1, max_length=ID_CHARS)]
 Version = Annotated[int | None, Query(ge=0)]
+Offset = Annotated[int, Query(ge=0, le=LARGEST_OFFSET)]
 
 
 class DecisionsBody(BaseModel):
@@ -68,6 +70,8 @@ class DecisionsBody(BaseModel):
     note: str | None = Field(None, max_length=NOTE_CHARS)
     by: str | None = Field(None, max_length=NAME_CHARS)
     seen: dict[str, str | None] = Field(default_factory=dict, max_length=BULK)
+    again: bool = False
+    """Sent once more, because no answer came: what was recorded then is not recorded twice."""
 
 
 class UndoBody(BaseModel):
@@ -142,7 +146,7 @@ def read_routes(live: LiveStore, settings: Settings, maker: MotionMaker | None) 
         q: Word = None,
         sort: str = "motion_id",
         order: Order = "asc",
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Offset = 0,
         limit: Annotated[int, Query(ge=1, le=PAGE_ROWS)] = PAGE_ROWS,
     ) -> Response:
         wanted = MotionFilter(
@@ -173,7 +177,7 @@ def read_routes(live: LiveStore, settings: Settings, maker: MotionMaker | None) 
     def read_failures(
         dataset: Word = None,
         reason: Word = None,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Offset = 0,
         limit: Annotated[int, Query(ge=1, le=PAGE_ROWS)] = PAGE_ROWS,
     ) -> Response:
         with live.cursor() as cursor:
@@ -210,7 +214,7 @@ def write_routes(live: LiveStore, settings: Settings) -> APIRouter:
     def post_decisions(body: DecisionsBody) -> Response:
         said = body.model_dump(include={"verdict", "captions", "split", "note"})
         by = body.by or settings.by
-        return StrictJson(decide(live, body.motion_ids, said, by, body.seen))
+        return StrictJson(decide(live, body.motion_ids, said, by, body.seen, again=body.again))
 
     @router.post("/undo")
     def post_undo(body: UndoBody) -> Response:

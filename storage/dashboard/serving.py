@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,7 +52,7 @@ def address_of(sock: socket.socket, settings: Settings) -> str:
     if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
         host = socket.gethostname()
     shown = f"[{host}]" if ":" in host else host
-    query = f"?token={settings.token}" if settings.token else ""
+    query = f"?{urlencode({'token': settings.token})}" if settings.token else ""
     return f"http://{shown}:{port}/{query}"
 
 

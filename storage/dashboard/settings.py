@@ -54,6 +54,8 @@ class Settings:
         """Refuse what would leave the store open to others, or could not be served."""
         if not self.by.strip() or len(self.by) > NAME_CHARS:
             raise ValueError(f"say who decides: --by NAME, at most {NAME_CHARS} characters")
+        if not self.by.isprintable():  # nor what a shell hands over of bytes that are no UTF-8
+            raise ValueError("--by NAME must be one line of readable text: write it as UTF-8")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"--port is {self.port}: give 1 to 65535, or 0 for a free one")
         if self.token is not None and len(self.token) < TOKEN_CHARS:

@@ -14,6 +14,7 @@ where there are 30 or more: labels of videos rest on the same detector.
 import argparse
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--datasets", nargs="*", default=["cmu", "hdm05"])
     parser.add_argument("--work", type=Path, required=True, help="folder of what was made")
     parser.add_argument("--ways", nargs="*", default=list(WAYS))
+    parser.add_argument("--body-joints", action="store_true", help="of clips, for ways named so")
     parser.add_argument("--fit-clips", type=Path, help="rendered clips of the training split")
     parser.add_argument("--test-clips", type=Path, help="rendered clips of the test split")
     parser.add_argument("--checkpoint", type=Path, default=SHIPPED)
@@ -92,7 +94,8 @@ def _labels(
     if clips is None:
         return found
     videos = progress(sorted(clips.glob("*/*.avi")), f"{split}, clips", "clip")
-    seen = clip_views(videos, make_estimator("packaged"), FRONT, asked.work / "seen" / split)
+    front = replace(FRONT, body_joints=asked.body_joints)
+    seen = clip_views(videos, make_estimator("packaged"), front, asked.work / "seen" / split)
     return [*found, *_labelled(asked, checkpoint, seen, asked.work / f"clips_{split}.jsonl")]
 
 

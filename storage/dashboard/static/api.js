@@ -60,8 +60,19 @@ async function answered(url, options) {
     throw new Gone("The server does not answer.");
   }
   regained();
-  if (answer.ok) return answer.json();
+  if (answer.ok) return bodyOf(answer);
   throw await refusalOf(answer);
+}
+
+/* An answer that broke off says nothing: neither that something was saved nor that it was not. */
+async function bodyOf(answer) {
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    lost();
+    throw new Gone("The server's answer broke off.");
+  }
 }
 
 async function refusalOf(answer) {

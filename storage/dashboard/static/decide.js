@@ -46,7 +46,7 @@ export function decide(rows, change) {
   for (let at = 0; at < rows.length; at += limits.bulk) {
     const some = rows.slice(at, at + limits.bulk).map(asDecided);
     enqueue({
-      key: crypto.randomUUID(),
+      key: newKey(),
       motion_ids: some.map((row) => row.motion_id),
       by: curator(),
       change,
@@ -62,8 +62,11 @@ export function undo() {
   const undone = new Set(queue.map((entry) => entry.undoes));
   const last = [...done, ...open].filter((entry) => !undone.has(entry.key)).at(-1);
   if (!last) return void tell("There is nothing of yours to undo in this tab.");
-  enqueue({ key: crypto.randomUUID(), undoes: last.key, by: curator(), motion_ids: last.motion_ids, change: {}, before: last.before });
+  enqueue({ key: newKey(), undoes: last.key, by: curator(), motion_ids: last.motion_ids, change: {}, before: last.before });
 }
+
+/* Not crypto's own UUIDs: browsers have those on this machine and over https alone. */
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 function enqueue(entry) {
   queue.push(entry);
@@ -91,6 +94,9 @@ async function work() {
       settle(entry, answer);
     } catch (error) {
       if (error instanceof Gone || error.loading) {
+        // Perhaps it was saved and only the answer was lost: the server looks before it adds another.
+        if (error instanceof Gone) entry.again = true;
+        store();
         changed(entry);
         await (error.loading ? pause(LOADING_RETRY_MS) : whenBack());
         continue;
@@ -105,7 +111,7 @@ async function work() {
 }
 
 function submit(entry) {
-  if (!entry.undoes) return send("decisions", { motion_ids: entry.motion_ids, ...entry.change, seen: entry.seen, by: entry.by });
+  if (!entry.undoes) return send("decisions", { motion_ids: entry.motion_ids, ...entry.change, seen: entry.seen, by: entry.by, again: Boolean(entry.again) });
   const undone = done.find((each) => each.key === entry.undoes);
   if (!undone) throw new Refused(409, "What was to be undone had not been saved.");
   return send("undo", { decision_ids: undone.decision_ids, by: entry.by });
@@ -117,6 +123,8 @@ function settle(entry, answer) {
     const current = answer.current?.[id] ?? {};
     known.set(id, { told_ms, fields: settledFields(entry, id, current) });
     if (shown.get(id)?.key === entry.key) shown.delete(id);
+    // What this tab says next of the motion is said knowing this.
+    for (const next of queue) if (next.seen && id in next.seen) next.seen[id] = current.decision_id ?? next.seen[id];
   }
   const about = plural(entry.motion_ids.length, "motion");
   if (entry.undoes) {
@@ -172,9 +180,17 @@ export function changeText(change) {
 }
 
 function store() {
+  // What waits matters more than what could be undone; an older state that stayed would be sent again.
+  for (let kept = done; ; kept = kept.slice(Math.ceil(kept.length / 2))) {
+    try {
+      return sessionStorage.setItem(STORED, JSON.stringify({ queue, done: kept }));
+    } catch {
+      if (!kept.length) break;
+    }
+  }
   try {
-    sessionStorage.setItem(STORED, JSON.stringify({ queue, done }));
-  } catch {
+    sessionStorage.removeItem(STORED);
+  } finally {
     tell("This browser keeps nothing for the tab: do not close it before all is saved.", { bad: true });
   }
 }
@@ -187,5 +203,6 @@ function restore() {
   } catch {
     sessionStorage.removeItem(STORED);
   }
+  if (queue.length) queue[0].again = true; // it may have been on its way
   for (const entry of queue) show(entry);
 }

@@ -29,6 +29,13 @@ export function decidePanel(row, store, { signal, afterVerdict = () => {} }) {
   const captionText = () => (now().captions ?? []).join("\n");
   const writtenCaptions = () => captions.value.split("\n").map((line) => line.trim()).filter(Boolean);
 
+  /* Said before it is sent: what the server refuses would be gone from the field. */
+  function wrongWith(written) {
+    if (!written.length) return "A motion keeps at least one caption.";
+    if (written.length > most) return `A motion has at most ${most} captions.`;
+    if (written.some((line) => line.length > caption_chars)) return `A caption has at most ${caption_chars} characters.`;
+    return "";
+  }
   function act(change) {
     decide([row], note.value.trim() ? { ...change, note: note.value.trim() } : change);
     note.value = "";
@@ -40,8 +47,9 @@ export function decidePanel(row, store, { signal, afterVerdict = () => {} }) {
   }
   function saveText() {
     const written = writtenCaptions();
-    if (!written.length) {
-      captions.setCustomValidity("A motion keeps at least one caption.");
+    const wrong = wrongWith(written);
+    if (wrong) {
+      captions.setCustomValidity(wrong);
       captions.reportValidity();
       return;
     }
