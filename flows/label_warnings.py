@@ -1,5 +1,7 @@
 """What was asked of labels and cannot be done, said before an ingest begins."""
 
+from dataclasses import replace
+
 from flows.options import IngestOptions
 from models.checkpoint_id import checkpoint_id
 from models.lifting.calibration_file import load_calibration, way_of_labels, why_unscored
@@ -19,6 +21,7 @@ def label_warnings(options: IngestOptions) -> list[str]:
         opinion = False
     if label.body_joints and (options.pose.backend == "mmpose" or is_skeleton_file(options.videos)):
         said.append("where this 2D has its joints was not measured: --body-joints could do nothing")
+        label = replace(label, body_joints=False)
     if label.score:
         way = way_of_labels(label, second_opinion=opinion)
         lifting = checkpoint_id(options.checkpoint)

@@ -122,6 +122,8 @@ def _matching(table: pa.Table, query: str) -> list[str]:
     Raises:
         ValueError: The condition is none, or asks for more than it may.
     """
+    if any("\ud800" <= letter <= "\udfff" for letter in query):  # bytes that are no UTF-8
+        raise ValueError("--query is no readable text: write it as UTF-8")
     said = query if len(query) <= SHOWN_LETTERS else f"{query[:SHOWN_LETTERS]}..."
     sql = f"SELECT motion_id FROM motions WHERE ({query}\n)"  # noqa: S608 - that is what is asked for
     with duckdb.connect(config=_CLOSED) as connection:

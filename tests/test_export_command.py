@@ -162,6 +162,7 @@ def test_a_query_asks_the_listing(url, tmp_path, capsys, query, ids):
         "EXISTS (SELECT 1 FROM table_of_python)",
         "no_such_column = 1",
         "n_frames >",
+        "action = '\udcff'",
     ],
 )
 def test_a_query_reaches_nothing_else(url, tmp_path, capsys, query):

@@ -364,8 +364,9 @@ def test_what_will_change_no_label_is_said_before_an_ingest(tmp_path: Path) -> N
         )
 
     assert said() == ""
-    assert "'flip+refine+guesses+second-opinion'" in said(ensemble="flip")
+    assert "'flip+refine+guesses+second-opinion+body-joints'" in said(ensemble="flip")
     assert said(ensemble="flip", score="off") == ""
     assert "--second-opinion could do nothing" in said("mmpose")
+    assert "--body-joints could do nothing" in said("mmpose")
     assert "no score" not in said("mmpose")  # that way was measured too
     assert "--second-opinion could do nothing" in said(videos="ucf101_2d.pkl")

@@ -106,12 +106,13 @@ class LabelConfig:
 
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "paper": {},
-    # Not everybody: following all takes three times as long and finds people who are none.
+    # Not everybody: that labels bystanders too.
     "wild": {
         "shots": True,
         "camera": True,
         "half_bodies": True,
         "guesses": True,
+        "body_joints": True,
         "ensemble": "many",
         "refine": True,
         "second_opinion": True,
