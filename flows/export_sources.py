@@ -63,8 +63,12 @@ def find_source(options: ExportOptions) -> Source:
         dropped=options.dropped,
     )
     if not selection.rows:
-        more = f" ({selection.left_out} were dropped by a curator)" if selection.left_out else ""
-        raise ValueError(f"no motion of {store.location} is asked for{more}")
+        dropped = selection.left_out
+        more = f"; {dropped} were dropped by a curator: --include-dropped" if dropped else ""
+        raise ValueError(
+            f"no motion of {store.location} is as asked for: `crossdiff ls --motions` lists "
+            f"their classes and data sets{more}"
+        )
     ids = selection.ids
     request = {
         "store": str(store.location),

@@ -3,10 +3,12 @@
 Rows are those of the table `motions`, all columns; captions and split as curators decided.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -135,7 +137,31 @@ def _tables(
 ) -> Iterator[pa.Table]:
     for path, ids in shard.files:
         for table in batches(store, path, ids, schema.names):
-            yield _as_decided(table, decided).cast(schema)
+            yield _without_places(_as_decided(table, decided)).cast(schema)
+
+
+def _without_places(table: pa.Table) -> pa.Table:
+    """Folders of the machine that made the rows are nobody's business: names stay, paths go.
+
+    `config_hash` remains that of the whole configuration.
+    """
+    told = [_told_by_name(text) for text in table.column("config_json").to_pylist()]
+    return _set(table, "config_json", pa.array(told, pa.string()))
+
+
+@cache
+def _told_by_name(config: str) -> str:
+    return json.dumps(_names_only(json.loads(config)), sort_keys=True)
+
+
+def _names_only(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {name: _names_only(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_names_only(part) for part in value]
+    if isinstance(value, str) and (value.startswith(("/", "~")) or "://" in value):
+        return PurePosixPath(value).name
+    return value
 
 
 def _as_decided(table: pa.Table, decided: Mapping[str, Decision]) -> pa.Table:

@@ -75,6 +75,7 @@ def select_motions(
     decided = current_decisions(store)
     verdicts = [_verdict(decided.get(i)) for i in table.column("motion_id").to_pylist()]
     table = table.append_column("verdict", pa.array(verdicts, pa.string()))
+    table = _as_split(table, decided)
     wanted = set(ids)
     if wanted:
         _refuse_unknown(store, wanted - set(table.column("motion_id").to_pylist()))
@@ -97,6 +98,16 @@ def select_motions(
 
 def _verdict(decision: Decision | None) -> str | None:
     return None if decision is None else decision.verdict
+
+
+def _as_split(table: pa.Table, decided: Mapping[str, Decision]) -> pa.Table:
+    """With curators' splits in place of the motions' own: that is what a condition asks for."""
+    of = {name: decision.split for name, decision in decided.items() if decision.split}
+    pairs = zip(
+        table.column("motion_id").to_pylist(), table.column("split").to_pylist(), strict=True
+    )
+    splits = pa.array([of.get(name, own) for name, own in pairs], pa.string())
+    return table.set_column(table.schema.get_field_index("split"), "split", splits)
 
 
 def _as_decided(row: dict[str, Any], decision: Decision | None) -> dict[str, Any]:

@@ -127,6 +127,9 @@ def test_curators_are_heard(samples, tmp_path, capsys):
         capsys, *query, "--store", url, "--format", "csv", "--out", tmp_path / "dropped"
     )
     assert [e["id"] for e in manifest(tmp_path / "dropped")["motions"]] == [CAPTURED[0]]
+    split = ("--query", "split = 'test'", "--store", url, "--format", "csv")
+    _, data = export(capsys, *split, "--out", tmp_path / "held")
+    assert CAPTURED[1] in [e["id"] for e in manifest(tmp_path / "held")["motions"]]
     # What was decided since makes it another export.
     record_decisions(store, [Decision(motion_id=CAPTURED[2], by="me", verdict="drop")])
     status, data = export(capsys, *asked, "--out", out)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from export_store import CAPTURED, make_export_store
 
 from flows.cli import main
+from storage import export_parquet
 from storage.catalog import get_motion, list_motions
 from storage.columns import SHAPE_SUFFIX
 from storage.dataset_card import check_licence
@@ -41,6 +43,13 @@ def folder(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def front_matter(folder: Path) -> dict:
     _, matter, _ = (folder / "README.md").read_text().split("---\n", 2)
     return yaml.safe_load(matter)
+
+
+def test_no_folder_of_the_machine_is_published():
+    config = {"out": "/home/ada/store", "url": "s3://bucket/films", "fps": 20, "of": ["~/x/y.npz"]}
+    table = pa.table({"config_json": [json.dumps(config)]})
+    told = json.loads(export_parquet._without_places(table).column(0)[0].as_py())
+    assert told == {"out": "store", "url": "films", "fps": 20, "of": ["y.npz"]}
 
 
 def test_every_row_is_there_once_with_all_its_numbers(store, folder):

@@ -113,7 +113,9 @@ def test_the_default_leaves_out_what_the_input_cannot_have(tmp_path: Path) -> No
     assert with_labels(options_for(tmp_path / "s", str(file)), asked).label.camera
     assert with_labels(options_for(tmp_path / "s", str(file)), LabelWish("wild")).label == WILD
     other = options_for(tmp_path / "s", pose=PoseOptions(backend="mmpose"))
-    assert with_labels(other, LabelWish()).label == replace(WILD, second_opinion=False, body_joints=False)
+    assert with_labels(other, LabelWish()).label == replace(
+        WILD, second_opinion=False, body_joints=False
+    )
 
 
 def test_settings_of_another_version_are_refused_and_motion_capture_is_left(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_full_disk_stores_nothing_by_halves(tmp_path: Path) -> None:
     """Tracks find room, motions do not."""
     store = create_store(tmp_path / "store")
     register_recipe(store, "demo", samples.RECIPE)
-    process = start(WRITER, store, "0", "4", "4", limit=60_000)
+    process = start(WRITER, store, "0", "4", "4", limit=90_000)
     _, errors = process.communicate(timeout=120)
     said = errors.decode().strip().splitlines()
     assert process.returncode == 1, errors.decode()

@@ -62,6 +62,7 @@ def test_any_float_bits_survive(t: int, j: int, seed: int) -> None:
         joints=joints,
         confidence=np.zeros((t, j), np.float32),
         times=np.arange(t, dtype=np.float64),
+        world_joints=None,
     )
     back = from_arrow(to_arrow([row], TRACKS), TrackRow)[0]
     np.testing.assert_array_equal(back.joints.view(np.uint32), joints.view(np.uint32))

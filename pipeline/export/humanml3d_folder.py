@@ -25,7 +25,10 @@ JOINTS = "new_joints"
 SPLITS = ("train", "val", "test")
 UNSPLIT = "train"
 """Where motions without a split go."""
-NO_CAPTION = "it has no caption, without which HumanML3D's loaders leave a motion out"
+NO_CAPTION = (
+    "it has no caption, without which HumanML3D's loaders leave a motion out: give it one with "
+    "`crossdiff decide MOTION_ID --caption`"
+)
 
 
 def begin_folder(folder: Path) -> None:

@@ -66,6 +66,9 @@ export class PlayerClock extends EventTarget {
     this.playing = false;
     cancelAnimationFrame(this.frame);
     this.video?.pause();
+    // The video ran on after the last tick: 3D and overlay stop where its picture does.
+    if (this.video && !this.video.seeking)
+      this.time = Math.min(Math.max(this.video.currentTime - this.offset, 0), this.duration);
     this.dispatchEvent(new Event("state"));
     this.tell();
   }
