@@ -154,7 +154,8 @@ def _enough(options: FinetuneOptions, wild: WildSet) -> None:
     if not chosen.held_out:
         raise TooLittle(
             f"--wild {url} leaves nothing to judge by ({reasons or 'one recording per class'}): "
-            "choose more --actions, or ingest more recordings of them"
+            "ingest more recordings of a class, choose more --actions, or hold some motions out by "
+            "hand: `crossdiff decide MOTION_ID --split val`"
         )
 
 

@@ -212,6 +212,19 @@ def test_the_keyboard_alone_decides_undoes_and_decides_on_a_selection(
         assert grid_ids(page) == [first] and third in motion_ids(written)
 
 
+def test_two_that_are_selected_are_compared(opened: Browser, served: Server) -> None:
+    first, second, *_ = motion_ids(served)
+    with visitor(opened, served.url) as here:
+        page = here.go("#/browse")
+        open_grid(page)
+        here.key("j", "x", "b")
+        expect(page.locator(".toast > span").last).to_contain_text("Select two motions")
+        here.key("j", "x")
+        expect(page.get_by_role("button", name="Compare")).to_be_visible()
+        here.key("b")
+        page.wait_for_url(f"**#/compare?a={first}&b={second}")
+
+
 def test_a_hostile_caption_is_text_everywhere_and_on_disk_as_typed(
     opened: Browser, written: Server
 ) -> None:

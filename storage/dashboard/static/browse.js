@@ -127,8 +127,15 @@ export function open(place, params, store) {
       !store.readonly && [["Keep", "keep", "a"], ["Drop", "drop", "d"], ["Needs work", "needs-work", "w"]].map(([text, verdict, key]) =>
         button([text, " ", el("kbd", { "aria-hidden": "true" }, key)], () => act({ verdict }), { class: `verdict ${verdict}`, "aria-label": `${text}: selection`, "aria-keyshortcuts": key })),
       !store.readonly && split,
+      number === 2 && button(["Compare ", el("kbd", { "aria-hidden": "true" }, "b")], compareTwo, { "aria-keyshortcuts": "b" }),
       number < reach && button(`Select all ${count(reach)}`, selectAll),
       button("Clear", () => list.unselect()));
+  }
+
+  function compareTwo() {
+    const [one, other] = [...list.selected.values()];
+    if (list.selected.size !== 2) return void tell("Select two motions to compare them: j and k move, x selects.");
+    go("compare", { a: one.motion_id, b: other.motion_id });
   }
 
   async function selectAll() {
@@ -151,7 +158,7 @@ export function open(place, params, store) {
     j: () => grid.focus(list.at + 1), k: () => grid.focus(Math.max(list.at - 1, 0)),
     a: () => act({ verdict: "keep" }), d: () => act({ verdict: "drop" }), w: () => act({ verdict: "needs-work" }),
     e: () => openAt(list.at, { edit: "caption" }), Enter: () => openAt(list.at), x: () => list.rows[list.at] && list.toggle(list.rows[list.at]),
-    "/": () => search.focus(), Escape: () => list.unselect(),
+    b: compareTwo, "/": () => search.focus(), Escape: () => list.unselect(),
   };
   for (const [key, step] of [["ArrowRight", () => 1], ["ArrowLeft", () => -1], ["ArrowDown", () => grid.columns()], ["ArrowUp", () => -grid.columns()]]) {
     cellKeys[key] = () => list.at >= 0 ? grid.focus(list.at + step()) : grid.focus(0);

@@ -10,7 +10,7 @@ const LIST = [
   ["x", "select or unselect (grid)"], ["Enter", "open (grid)"], ["Escape", "back to the grid; clear the selection"],
   ["/", "search"], ["Space", "play or pause"], ["← →", "one frame back or on"],
   ["Shift ← →", "one second back or on"], ["l", "loop"], ["[ ]", "slower, faster"],
-  ["b", "compare side by side"], ["?", "this list"],
+  ["b", "compare side by side (grid: the two selected)"], ["?", "this list"],
 ];
 
 let bound = {};
