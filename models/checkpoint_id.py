@@ -36,6 +36,11 @@ def require_files(folder: Path) -> None:
     if missing:
         best = folder / "best"
         inside = all((best / name).is_file() for name in names)
+        if any(folder.glob(f"*/best/{CONFIG_FILE}")):
+            raise CheckpointError(
+                f"{folder} holds networks, and none of them is promoted: give one by its folder "
+                f"({folder}/RUN/best), or promote it with `crossdiff checkpoint promote`"
+            )
         raise CheckpointError(
             f"{folder} is not a checkpoint folder: {', '.join(missing)} missing; give "
             + (str(best) if inside else "OUT/best of `crossdiff train --out OUT`")

@@ -146,6 +146,13 @@ def test_a_file_is_no_checkpoint_folder(models):
         checkpoint_id(models / "a" / "config.json")
 
 
+def test_a_folder_whose_networks_all_failed_is_told_as_such(models):
+    (models / "first").mkdir()
+    (models / "a").rename(models / "first" / "best")
+    with pytest.raises(CheckpointError, match="none of them is promoted: give one by its folder"):
+        checkpoint_id(models)
+
+
 def test_a_checkpoint_is_no_folder_of_models(models):
     with pytest.raises(CheckpointError, match="choose another --models"):
         promote(models / "a", models / "b", "", {})

@@ -106,7 +106,7 @@ function throughputCard(rows) {
       words: `${when(row.at)}, ${row.dataset}: ${count(row.clips)} clips, ${count(row.motions)} motions in ${duration(row.seconds)}; ${fixed(rate, 1)} clips a minute of work`,
     };
   });
-  return card("Ingest throughput", timeline(items, "Clips a minute of work, by commit"), "clips a minute of work, by commit");
+  return card("Ingest throughput", timeline(items, "Clips a minute of work, by hour"), "clips a minute of work, by hour");
 }
 
 function versionsCard(versions) {
