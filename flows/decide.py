@@ -14,7 +14,7 @@ from storage.decisions import (
     moment_to_decide,
     record_decisions,
 )
-from storage.store import Store, open_store
+from storage.store import open_store
 from storage.withdrawals import last_withdrawn
 
 
@@ -64,16 +64,6 @@ def run_decide(options: DecideOptions) -> tuple[dict[str, Any], list[str]]:
     }
     done = "taken back" if options.undo else "recorded"
     return data, [f"{new} decisions {done}", *map(_line, current)]
-
-
-def verdicts_of(store: Store) -> dict[str, str]:
-    """Motion id -> the verdict that holds now, where there is one.
-
-    Raises:
-        StoreError: The store cannot be read.
-    """
-    now = current_decisions(store)
-    return {name: made.verdict for name, made in now.items() if made.verdict is not None}
 
 
 def _verdict(options: DecideOptions) -> Verdict | None:

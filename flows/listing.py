@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.classes import unscored_lines
-from flows.decide import verdicts_of
 from pipeline.reasons import Reason
 from storage.catalog import count_rows, list_motions, list_videos
+from storage.decisions import Decision, as_decided, current_decisions
 from storage.plain_motions import count_unscored
 from storage.runs import RunRow, read_runs
 from storage.schemas import DATASETS
@@ -50,8 +50,8 @@ def list_store(
     columns = MOTION_COLUMNS if motions else VIDEO_COLUMNS
     rows = table.to_pylist()
     if motions:
-        verdicts = verdicts_of(store)
-        rows = [{**row, "verdict": verdicts.get(row["motion_id"])} for row in rows]
+        decided = current_decisions(store)
+        rows = [_with_decision(row, decided.get(row["motion_id"])) for row in rows]
     counts = count_rows(store, dataset)
     data = {
         "store": url,
@@ -69,6 +69,10 @@ def list_store(
     unscored = count_unscored(store, dataset)
     said = [*_table(rows, columns), _footer(data), *unscored_lines(unscored)]
     return {**data, "unscored": unscored}, said
+
+
+def _with_decision(row: dict[str, Any], made: Decision | None) -> dict[str, Any]:
+    return {**as_decided(row, made), "verdict": None if made is None else made.verdict}
 
 
 def _check_score(min_score: float | None, *, motions: bool) -> None:

@@ -201,6 +201,19 @@ def fold(history: Sequence[Decision]) -> Standing:
     return Standing(history[-1], current, withdrawn)
 
 
+def as_decided(row: dict[str, Any], decision: Decision | None) -> dict[str, Any]:
+    """A listed motion with a curator's captions and split in place of its own.
+
+    Args:
+        row: With `captions` and `split`.
+        decision: What holds now; None: nobody decided.
+    """
+    if decision is None:
+        return row
+    captions = row["captions"] if decision.captions is None else list(decision.captions)
+    return {**row, "captions": captions, "split": decision.split or row["split"]}
+
+
 def decision_history(store: Store, motion_id: str) -> list[Decision]:
     """All decisions on one motion, oldest first, also those that were taken back.
 

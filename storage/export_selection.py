@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.catalog import list_motions
-from storage.decisions import Decision, current_decisions
+from storage.decisions import Decision, as_decided, current_decisions
 from storage.errors import UnknownMotion
 from storage.store import Store
 
@@ -91,7 +91,7 @@ def select_motions(
         keep = pc.fill_null(pc.not_equal(table.column("verdict"), DROPPED), True)
         left_out = table.num_rows - int(pc.sum(keep).as_py() or 0)
         table = table.filter(keep)
-    rows = tuple(_as_decided(row, decided.get(row["motion_id"])) for row in table.to_pylist())
+    rows = tuple(as_decided(row, decided.get(row["motion_id"])) for row in table.to_pylist())
     spoken = {row["motion_id"] for row in rows} & set(decided)
     return Selection(rows, {name: decided[name] for name in sorted(spoken)}, left_out)
 
@@ -108,14 +108,6 @@ def _as_split(table: pa.Table, decided: Mapping[str, Decision]) -> pa.Table:
     )
     splits = pa.array([of.get(name, own) for name, own in pairs], pa.string())
     return table.set_column(table.schema.get_field_index("split"), "split", splits)
-
-
-def _as_decided(row: dict[str, Any], decision: Decision | None) -> dict[str, Any]:
-    """The row with a curator's captions and split in place of its own."""
-    if decision is None:
-        return row
-    captions = row["captions"] if decision.captions is None else list(decision.captions)
-    return {**row, "captions": captions, "split": decision.split or row["split"]}
 
 
 def _refuse_unknown(store: Store, unknown: set[str]) -> None:

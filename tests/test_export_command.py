@@ -13,6 +13,7 @@ from export_store import CAPTURED, make_export_store
 from motion_folders import vectors, write_folder
 
 from flows.cli import main
+from flows.listing import list_store
 from pipeline.bvh_file import read_bvh
 from pipeline.bvh_kinematics import joint_positions
 from pipeline.export.rig import BONE_NAMES
@@ -130,6 +131,10 @@ def test_curators_are_heard(samples, tmp_path, capsys):
     split = ("--query", "split = 'test'", "--store", url, "--format", "csv")
     _, data = export(capsys, *split, "--out", tmp_path / "held")
     assert CAPTURED[1] in [e["id"] for e in manifest(tmp_path / "held")["motions"]]
+    _, listed = list_store(
+        url, dataset="mocap", status=None, reason=None, action=None, motions=True
+    )
+    assert [line for line in listed if line.startswith(CAPTURED[1]) and " test " in line]
     # What was decided since makes it another export.
     record_decisions(store, [Decision(motion_id=CAPTURED[2], by="me", verdict="drop")])
     status, data = export(capsys, *asked, "--out", out)
