@@ -15,11 +15,12 @@ def label_warnings(options: IngestOptions) -> list[str]:
         CalibrationError: The calibration of labels is damaged.
     """
     label, said = options.label, []
+    foreign = options.pose.backend == "mmpose" or is_skeleton_file(options.videos)
     opinion = label.second_opinion
-    if opinion and (options.pose.backend == "mmpose" or is_skeleton_file(options.videos)):
+    if opinion and foreign:
         said.append("no 3D comes with this 2D: --second-opinion could do nothing")
         opinion = False
-    if label.body_joints and (options.pose.backend == "mmpose" or is_skeleton_file(options.videos)):
+    if label.body_joints and foreign:
         said.append("where this 2D has its joints was not measured: --body-joints could do nothing")
         label = replace(label, body_joints=False)
     if label.score:

@@ -22,6 +22,14 @@ FLAGS = [
 ]
 
 
+def program() -> str:
+    """The Chromium of this machine."""
+    found = next((place for name in NAMES if (place := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"no Chromium found: none of {', '.join(NAMES)} is on the PATH")
+    return found
+
+
 @dataclass
 class Visit:
     page: Page
@@ -31,11 +39,8 @@ class Visit:
 
 @contextmanager
 def visit(html: Path, *, width: int = 1280, scheme: str = "light") -> Iterator[Visit]:
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip(f"no Chromium found: none of {', '.join(NAMES)} is on the PATH")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import socket
 import threading
 import time
@@ -14,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import uvicorn
 from chromium import FLAGS as PLAIN_FLAGS
-from chromium import NAMES
+from chromium import program
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from storage.dashboard.app import create_app
@@ -104,14 +102,6 @@ def without_webgl(beside: Browser) -> Iterator[Browser]:
     started = beside.browser_type.launch(executable_path=program(), args=NO_WEBGL)
     yield started
     started.close()
-
-
-def program() -> str:
-    """The Chromium of this machine."""
-    found = next((place for name in NAMES if (place := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no Chromium found: none of {', '.join(NAMES)} is on the PATH")
-    return found
 
 
 @dataclass

@@ -9,8 +9,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pytest
-from chromium import FLAGS, NAMES
+from chromium import FLAGS, program
 from playwright.sync_api import Page, sync_playwright
 
 VENDOR = Path(__file__).resolve().parent.parent / "storage" / "dashboard" / "static" / "vendor"
@@ -65,16 +64,14 @@ window.ready = true;
 @contextmanager
 def opened(glb: Path, folder: Path) -> Iterator[tuple[Page, list[str]]]:
     """The page once three.js has loaded the file, and what it complained about."""
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip(f"no Chromium found: none of {', '.join(NAMES)} is on the PATH")
+    chromium = program()
     shutil.copytree(VENDOR, folder / "vendor")
     shutil.copy(glb, folder / "motion.glb")
     (folder / "page.html").write_text(PAGE)
     complaints: list[str] = []
     with served(folder) as url, sync_playwright() as playwright:
         flags = [flag for flag in FLAGS if flag != "--disable-gpu"] + SOFTWARE_GL
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
         page = browser.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
