@@ -49,7 +49,7 @@ class Scene {
     this.seconds = seconds;
     for (const { player, ended } of this.clips) {
       player.frame = Math.min(seconds * player.fps, player.motion.length - 1);
-      player.canvas.dataset.seconds = (player.frame / player.fps).toFixed(3);
+      player.canvas.dataset.seconds = (player.frame / player.fps).toFixed(6);
       ended.hidden = seconds <= this.end(player);
       player.draw();
     }
