@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipeline.camera.similarity import at_times
 from pipeline.carriers import FrameBatch, VideoInfo
 from pipeline.performer import PersonScore, score_people
 from pipeline.pose.protocol import PersonTrack, PoseEstimator
+from pipeline.read_ahead import read_ahead
 from pipeline.reasons import PipelineError, Reason
 from pipeline.shots import ShotSettings, split_shots
 from pipeline.skeletons import HUMANML3D
@@ -151,7 +153,11 @@ def _people_of(
     """Everybody in one shot; the camera is watched on the way."""
     observer = CameraObserver() if config.camera else None
     watched = frames if observer is None else observer.watch(frames)
-    tracks = estimator.estimate(watched, frame_size)
+    if config.shots or config.camera:  # without them nothing is done to frames on their way
+        with closing(read_ahead(watched)) as ready:
+            tracks = estimator.estimate(ready, frame_size)
+    else:
+        tracks = estimator.estimate(watched, frame_size)
     camera = None if observer is None else observer.path(tracks)
     sure = camera is not None and camera.quality >= MIN_CAMERA_QUALITY
     scores = score_people(tracks, camera if sure else None)

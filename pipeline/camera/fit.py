@@ -115,6 +115,6 @@ def follows(similarity: Float64, before: Float64, now: Float64, inlier_px: float
 
 def cells_of(points: AnyFloat, size: tuple[int, int]) -> int:
     """How many of the picture's cells hold a point."""
-    cell = np.floor(points / np.asarray(size) * [COLUMNS, ROWS]).astype(int)
-    cell = cell.clip(0, [COLUMNS - 1, ROWS - 1])
-    return len(np.unique(cell @ [1, COLUMNS]))
+    across = (points[:, 0] * (COLUMNS / size[0])).astype(np.intp).clip(0, COLUMNS - 1)
+    down = (points[:, 1] * (ROWS / size[1])).astype(np.intp).clip(0, ROWS - 1)
+    return np.count_nonzero(np.bincount(across + COLUMNS * down, minlength=COLUMNS * ROWS))

@@ -133,7 +133,8 @@ class PointFollower:
         kept = found & again & agree & inside
         if kept.any():
             moved = np.hypot(*(exact - self._where)[kept].T)
-            self.motion_px = float(np.quantile(moved, SLOW_SHARE))
+            slowest = int(SLOW_SHARE * (len(moved) - 1))
+            self.motion_px = float(np.partition(moved, slowest)[slowest])
         self._alive, self._where = self._alive[kept], exact[kept]
 
 

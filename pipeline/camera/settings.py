@@ -10,9 +10,10 @@ class CameraSettings:
 
     side_px: int = 320
     """Pictures whose longer side is more than this are reduced to it before anything is matched."""
-    calm_px: float = 0.5
+    calm_px: float = 2.0
     """After a frame in which three quarters of the points moved less than this since the frame
-    before, the next one is not matched: it lies between its neighbours. 0: all are matched."""
+    before, the next one is not matched: it lies between its neighbours. 0: all are matched. Paths
+    of 28 known cameras are as near with 2 as with 0.5 (median error 0.56 px both)."""
     cell_px: int = 18
     """At most one point is taken from each cell of this size: points cover the whole picture."""
     least_cell_px: int = 6

@@ -12,15 +12,17 @@ would need. `backend's share` is the least noisy: the backend's own CPU time wit
 
 import argparse
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 import flows.shard
+import models.lifting.observing
 from flows.engines import checkpoint_for
 from flows.ingest_plan import PlannedClip
 from flows.options import IngestOptions
@@ -31,6 +33,7 @@ from models.checkpoint_id import SHIPPED
 from models.lifting.label_config import Preset, preset_config
 from pipeline.carriers import FrameBatch
 from pipeline.pose.protocol import PersonTrack, PoseEstimator
+from pipeline.read_ahead import read_ahead
 from pipeline.video import SourceClip, content_hash, find_videos, read_frames
 from storage.recipes import register_recipe
 from storage.store import create_store
@@ -62,25 +65,42 @@ class Watched:
         self.estimator_id, self.joint_set = estimator.estimator_id, estimator.joint_set
         self.cpu_s = 0.0
         self._estimator = estimator
+        self._beside_s = 0.0
+        setattr(models.lifting.observing, "read_ahead", self._read_ahead)  # noqa: B010
 
     def estimate(
         self, batches: Iterable[FrameBatch], frame_size: tuple[int, int]
     ) -> list[PersonTrack]:
         """As the backend does."""
-        began = time.process_time()
+        began, beside = time.process_time(), self._beside_s
         tracks = self._estimator.estimate(self._waited(batches), frame_size)
-        self.cpu_s += time.process_time() - began
+        self.cpu_s += time.process_time() - began - (self._beside_s - beside)
         return tracks
 
     def _waited(self, batches: Iterable[FrameBatch]) -> Iterator[FrameBatch]:
-        frames = iter(batches)
-        while True:
-            began = time.process_time()
-            batch = next(frames, None)
-            self.cpu_s -= time.process_time() - began
-            if batch is None:
-                return
+        for batch, took in _timed(batches):
+            self.cpu_s -= took
             yield batch
+
+    def _read_ahead(self, batches: Iterable[FrameBatch]) -> Generator[FrameBatch, None, None]:
+        """As an ingest does, but the thread's CPU time is counted."""
+        return read_ahead(self._counted(batches))
+
+    def _counted(self, batches: Iterable[FrameBatch]) -> Iterator[FrameBatch]:
+        for batch, took in _timed(batches):
+            self._beside_s += took
+            yield batch
+
+
+def _timed(batches: Iterable[FrameBatch]) -> Iterator[tuple[FrameBatch, float]]:
+    """Each batch with the CPU seconds that this thread took to get it."""
+    frames = iter(batches)
+    while True:
+        began = time.thread_time()
+        batch = next(frames, None)
+        if batch is None:
+            return
+        yield batch, time.thread_time() - began
 
 
 @dataclass(frozen=True)
@@ -131,6 +151,7 @@ def compare(clips: list[Decoded], variant: str, passes: int, size: int) -> None:
         setattr(flows.shard, "estimator_for", lambda *_: estimator)  # noqa: B010 - its own is cached
         estimator.estimate(iter(clips[0].batches[:1]), frame_size=clips[0].size)
         checkpoint_for(options.checkpoint, options.pose.device)
+        ratios: list[tuple[float, float]] = []
         for turn in range(passes):
             bare = whole = Took()
             own = 0.0
@@ -151,6 +172,11 @@ def compare(clips: list[Decoded], variant: str, passes: int, size: int) -> None:
                 stages.update(counts.seconds)
             frames = sum(each.frames for each in clips)
             report(variant, frames, bare, whole, own / whole.cpu_s, stages)
+            ratios.append((bare.wall_s / whole.wall_s, own / whole.cpu_s))
+        wall, share = (statistics.median(each) for each in zip(*ratios, strict=True))
+        print(
+            f"{variant:<12} medians: wall ratio {wall:.3f}, backend's share {share:.3f}", flush=True
+        )
 
 
 @dataclass(frozen=True)
