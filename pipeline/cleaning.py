@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -43,6 +44,7 @@ def clean_pose(pose: MappedPose, config: CleaningConfig) -> list[CleanRun]:
 
     Returns:
         Runs of at least `min_frames` in which the pelvis and `min_joints` are known; may be empty.
+        A longer one than `max_frames` comes as several, smoothed before it was cut.
     """
     known = np.flatnonzero(pose.seen[:, PELVIS])
     if len(known) < 2:
@@ -55,17 +57,35 @@ def clean_pose(pose: MappedPose, config: CleaningConfig) -> list[CleanRun]:
     for a, b in spans(good):
         if b - a < config.min_frames:
             continue
-        smooth = _smooth(joints[a:b], seen[a:b], config)
-        runs.append(
+        smooth = _smooth(joints[a:b], seen[a:b], config).astype(np.float32)
+        runs += [
             CleanRun(
-                joints=smooth.astype(np.float32),
-                seen=seen[a:b],
-                confidence=confidence[a:b],
-                start_s=float(grid[a]),
-                start_frame=a,
+                joints=smooth[start - a : stop - a],
+                seen=seen[start:stop],
+                confidence=confidence[start:stop],
+                start_s=float(grid[start]),
+                start_frame=start,
             )
-        )
+            for start, stop in pieces(a, b, config.max_frames)
+        ]
     return runs
+
+
+def pieces(start: int, stop: int, longest: int) -> list[tuple[int, int]]:
+    """A run [start, stop) as pieces of about equal length, none longer than allowed.
+
+    Neighbours share one frame: the last frame of a run only says where the one before it moves to,
+    and is no frame of the motion.
+
+    Args:
+        start: First frame.
+        stop: Frame after the last.
+        longest: Frames of the longest motion; 0 leaves the run whole.
+    """
+    frames = stop - start - 1
+    count = -(-frames // longest) if longest else 1
+    edges = np.linspace(start, stop - 1, max(1, count) + 1).round().astype(int).tolist()
+    return [(a, b + 1) for a, b in pairwise(edges)]
 
 
 def with_guesses(run: CleanRun, guesses: MappedPose, config: CleaningConfig) -> CleanRun:

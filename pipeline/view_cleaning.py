@@ -9,7 +9,7 @@ from pipeline.cleaning import clean_pose
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.joint_mapping import MappedPose
 
-ANY_LENGTH = replace(CleaningConfig(), min_frames=2, min_joints=1)
+ANY_LENGTH = replace(CleaningConfig(), min_frames=2, max_frames=0, min_joints=1)
 """Ingestion's filters; nothing is cut off or turned away."""
 
 

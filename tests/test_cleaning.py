@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning import TIME_TOLERANCE_S, CleanRun, clean_pose
+from pipeline.cleaning import TIME_TOLERANCE_S, CleanRun, clean_pose, pieces
 from pipeline.cleaning_config import CleaningConfig
 from pipeline.joint_mapping import MappedPose
 
@@ -219,3 +219,52 @@ def test_joints_are_smoothed_together_as_each_would_be_alone() -> None:
         moved = replace(CONFIG, min_joints=1)
         run = one_run(seen_pose(elsewhere, times, alone), moved)
         np.testing.assert_allclose(run.joints[:, joint], together.joints[:, joint], atol=1e-4)
+
+
+@given(st.integers(0, 500), st.integers(2, 3000), st.integers(1, 400))
+def test_pieces_of_a_run_make_every_frame_of_its_motion_once(
+    start: int, frames: int, longest: int
+) -> None:
+    """The last frame of a run is none of its motion's: it says where the one before moves to."""
+    cut = pieces(start, start + frames, longest)
+    motion = [frame for a, b in cut for frame in range(a, b - 1)]
+    assert motion == list(range(start, start + frames - 1))
+    lengths = [b - 1 - a for a, b in cut]
+    assert max(lengths) <= longest and max(lengths) - min(lengths) <= 1
+    assert pieces(start, start + frames, 0) == [(start, start + frames)]
+
+
+def test_a_long_run_becomes_motions_that_follow_one_another() -> None:
+    times = clock(Fraction(25), seconds=12.0)
+    pose = seen_pose(swing(times), times)
+    whole = one_run(pose)
+    runs = clean_pose(pose, replace(CONFIG, max_frames=100))
+    assert len(runs) == 3
+    for run in runs:
+        assert CONFIG.min_frames <= len(run.seen) <= 101
+        assert run.start_s == pytest.approx(whole.start_s + run.start_frame / CONFIG.fps)
+        same = slice(run.start_frame, run.start_frame + len(run.seen))
+        # Smoothed before it was cut: no piece has ends of its own.
+        np.testing.assert_array_equal(run.joints, whole.joints[same])
+    ends = [run.start_frame + len(run.seen) - 1 for run in runs]
+    assert [run.start_frame for run in runs] == [0, *ends[:-1]]
+    assert ends[-1] == len(whole.seen) - 1
+
+
+def test_two_minutes_are_one_motion_and_more_are_two() -> None:
+    for frames, wanted in ((2401, [2400]), (2402, [1200, 1201]), (12001, [2400] * 5)):
+        lengths = sorted(b - 1 - a for a, b in pieces(0, frames, CONFIG.max_frames))
+        assert lengths == wanted
+
+
+def test_a_bound_that_would_leave_no_motion_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"0 or at least twice min_frames \(82\), got 81"):
+        CleaningConfig(max_frames=81)
+    assert CleaningConfig(max_frames=0).settings()["max_frames"] == 0
+
+
+def test_the_usual_bound_is_not_named_so_that_older_recipes_still_fit() -> None:
+    assert "max_frames" not in CONFIG.settings()
+    assert CleaningConfig(**CONFIG.settings()) == CONFIG
+    shorter = replace(CONFIG, max_frames=1200)
+    assert CleaningConfig(**shorter.settings()) == shorter

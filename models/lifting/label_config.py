@@ -79,7 +79,7 @@ class LabelConfig:
 
     def settings(self) -> dict[str, Any]:
         """What a recipe says of it; options beyond the published method only when on."""
-        told = asdict(self)
+        told = asdict(self) | {"cleaning": self.cleaning.settings()}
         plain = asdict(LabelConfig())
         named = {n: v for n, v in told.items() if n not in ADDED_LATER or v != plain[n]}
         return named | self._constants()
