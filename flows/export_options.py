@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.export.bvh import BvhUnit
+from pipeline.export.glb import BodyKind
 from pipeline.export.one_file import RIGGED, FileOptions
 from storage.dataset_card import OTHER_LICENCE, check_licence
 
@@ -31,6 +32,8 @@ class ExportOptions:
     """None: centimetres."""
     fps: float | None = None
     helpers: bool = True
+    body: BodyKind | None = None
+    """None: capsules."""
     licence: str | None = None
     """None: other."""
     overwrite: bool = False
@@ -69,6 +72,8 @@ class ExportOptions:
     def _check_format(self) -> None:
         if self.unit is not None and self.format != "bvh":
             raise ValueError("--unit belongs to --format bvh: other files are in metres")
+        if self.body is not None and self.format != "glb":
+            raise ValueError("--body belongs to --format glb: other files show no body")
         if (self.fps is not None or not self.helpers) and self.format not in RIGGED:
             raise ValueError("--fps and --no-helpers belong to --format bvh and glb")
         if self.fps is not None and not 1.0 <= self.fps <= 1000.0:
@@ -91,7 +96,8 @@ class ExportOptions:
         """How a motion becomes a file."""
         if self.format == "hf":
             raise ValueError("--format hf writes no file a motion")
-        return FileOptions(self.format, self.unit or "cm", self.fps, self.helpers)
+        unit, body = self.unit or "cm", self.body or "capsules"
+        return FileOptions(self.format, unit, self.fps, self.helpers, body)
 
     def how(self) -> dict[str, object]:
         """Plain values that change what is written."""
@@ -101,4 +107,6 @@ class ExportOptions:
         plain: dict[str, object] = {"format": self.format}
         if self.format in RIGGED:
             plain |= {"fps": given.fps, "helpers": given.helpers}
+        if given.body != "capsules":
+            plain["body"] = given.body
         return plain | ({"unit": given.unit} if self.format == "bvh" else {})

@@ -13,17 +13,18 @@ from truth_clips import all_truth_clips, canonical_motion
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # `pytest` alone does not
 
 from models.data.motion import Motion
+from pipeline.parametric_body.posed import PosedBody
+from pipeline.parametric_body.posing import JOINT, bone_turns, pose_body
+from pipeline.parametric_body.rest import read_body
 from pipeline.skeletons import HUMANML3D
 from pipeline.views import project_view
 from tests.benchmarks.synthetic.cameras import FPS, HEIGHT, KINDS, WIDTH, Shoot, film_track
 from tests.benchmarks.synthetic.choose import AZIMUTHS, choose
 from tests.benchmarks.synthetic.clothes import draw_outfit, dress, parts_of
 from tests.benchmarks.synthetic.film import Take, pictures, resample, set_up, truth, write_clip
-from tests.benchmarks.synthetic.posing import JOINT, bone_turns, pose_body
 from tests.benchmarks.synthetic.raster import draw, surface
-from tests.benchmarks.synthetic.saved_body import read_body
 from tests.benchmarks.synthetic.scene import draw_room
-from tests.benchmarks.synthetic.skinning import PosedBody, direction_error_deg, settle
+from tests.benchmarks.synthetic.skinning import direction_error_deg, settle
 
 
 @pytest.fixture(scope="module")

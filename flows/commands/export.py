@@ -24,6 +24,7 @@ def export(
     unit: Literal["cm", "m"] | None = None,
     fps: float | None = None,
     helpers: bool = True,
+    body: Literal["capsules", "anny"] | None = None,
     licence: Annotated[str | None, tyro.conf.arg(name="license")] = None,
     overwrite: bool = False,
     json: bool = False,
@@ -34,11 +35,11 @@ def export(
     which lists them with captions and lineage. Killed, the same command goes on.
 
     bvh: bones named as in MotionBuilder and Mixamo (Hips, Spine, LeftArm, ...), Y up, centimetres,
-    T-pose. glb: the same skeleton in metres with a body of capsules skinned to it. Both have bones
-    of constant length, and no twist that positions do not show. npz: FILE.npz has joints, features,
-    fps, captions and lineage; a FOLDER has HumanML3D's own layout (new_joint_vecs, new_joints,
-    texts, train.txt, Mean.npy, ...). csv: a row a frame, metres. mp4: a film of the skeleton. hf: a
-    folder in the Hugging Face layout, Parquet and a card.
+    T-pose. glb: the same skeleton in metres with a body of capsules, or a human one, skinned to it.
+    Both have bones of constant length, and no twist that positions do not show. npz: FILE.npz has
+    joints, features, fps, captions and lineage; a FOLDER has HumanML3D's own layout
+    (new_joint_vecs, new_joints, texts, train.txt, Mean.npy, ...). csv: a row a frame, metres. mp4:
+    a film of the skeleton. hf: a folder in the Hugging Face layout, Parquet and a card.
 
     Args:
         items: Motion ids as `crossdiff ls --motions` prints them; or, without --store, NPZ files
@@ -56,6 +57,8 @@ def export(
         fps: Frames a second of a BVH or GLB; default: the motion's.
         helpers: Bones without length at hips and chest of a BVH or GLB, which keep all joints where
             they are; without them both are rigid and limbs move by some millimetres.
+        body: Of a GLB: capsules (default) or anny, a human body in the motion's bone lengths, free
+            to use and pass on (Apache-2.0 and CC0).
         licence: For hf: the licence of what you export, e.g. cc-by-4.0; default: other.
         overwrite: Write over what is at --out.
         json: Print one JSON object on stdout instead of text.
@@ -77,6 +80,7 @@ def export(
             unit=unit,
             fps=fps,
             helpers=helpers,
+            body=body,
             licence=licence,
             overwrite=overwrite,
         )

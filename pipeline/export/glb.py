@@ -1,26 +1,35 @@
-"""Write GLB (binary glTF 2.0): a skinned body of capsules with one animation, metres, Y up.
+"""Write GLB (binary glTF 2.0): a skinned body with one animation, metres, Y up.
 
-Nodes are named as the rig's bones. Rotations are LINEAR samplers at every bone that turns, the root
-has a translation as well. In the node's own pose (no animation) the body stands in a T-pose on the
-floor, facing +Z.
+The body is one of capsules, or a human one (`anny_mesh`). Nodes are named as the rig's bones.
+Rotations are LINEAR samplers at every bone that turns, the root has a translation as well. In the
+node's own pose (no animation) the body stands in a T-pose on the floor, facing +Z.
+
+A motion's floor lies where its lowest joint is. The human body has soles below that joint: with it
+the root is raised by their thickness (`asset.extras.raised_m`), so that feet stand on the floor.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pygltflib as gltf
+from numpy.typing import NDArray
 
-from pipeline.arrays import Float64
-from pipeline.export.body_mesh import BodyPart, body_parts
+from pipeline.arrays import Float32, Float64, UInt8
+from pipeline.export.anny_mesh import human_mesh
+from pipeline.export.body_mesh import body_parts
 from pipeline.export.inverse_kinematics import RigMotion
 from pipeline.export.rig import Rig
 from pipeline.render.out_files import replaced_when_done
 from pipeline.render.palette import Colour
 
+BodyKind = Literal["capsules", "anny"]
 GENERATOR = "crossdiff"
+ANNY_NOTICE = (
+    "Body mesh: Anny, (C) 2025 NAVER Corporation (Apache-2.0), made of MakeHuman's assets (CC0 1.0)"
+)
 STILL = 1e-7
 """A bone whose quaternions change less is not animated."""
 TYPES = {1: gltf.SCALAR, 3: gltf.VEC3, 4: gltf.VEC4, 16: gltf.MAT4}
@@ -66,7 +75,12 @@ class _Buffer:
 
 
 def write_glb(
-    motion: RigMotion, out: Path, *, name: str, about: Mapping[str, Any] | None = None
+    motion: RigMotion,
+    out: Path,
+    *,
+    name: str,
+    about: Mapping[str, Any] | None = None,
+    body: BodyKind = "capsules",
 ) -> None:
     """Write a motion as a GLB file that appears whole or not at all.
 
@@ -75,24 +89,63 @@ def write_glb(
         out: A `.glb` file.
         name: Of the animation.
         about: Plain values to keep in the file's `asset.extras`.
+        body: `anny` is a human one in the clip's bone lengths.
 
     Raises:
         ValueError: `out` cannot be written.
     """
     rig = motion.rig
-    floor = np.array([0.0, -float(rig.rest[:, 1].min()), 0.0])
+    parts = _human(rig) if body == "anny" else _capsules(rig)
+    lowest = min(float(part.positions[:, 1].min()) for part in parts) if body == "anny" else None
+    joint = float(rig.rest[:, 1].min())
+    raised = 0.0 if lowest is None else joint - lowest
+    floor = np.array([0.0, raised - joint, 0.0])
+    extras = dict(about or {}) | ({} if lowest is None else {"raised_m": round(raised, 6)})
+    notice = None if lowest is None else ANNY_NOTICE
     model = gltf.GLTF2(
-        asset=gltf.Asset(version="2.0", generator=GENERATOR, extras=dict(about or {})), scene=0
+        asset=gltf.Asset(version="2.0", generator=GENERATOR, copyright=notice, extras=extras),
+        scene=0,
     )
     buffer = _Buffer(model)
     model.nodes = _bone_nodes(rig, floor)
-    _add_body(buffer, rig, floor)
-    _add_animation(buffer, motion, name)
+    _add_body(buffer, rig, floor, parts)
+    _add_animation(buffer, motion, name, raised)
     model.scenes = [gltf.Scene(nodes=[0, len(model.nodes) - 1])]
     model.buffers = [gltf.Buffer(byteLength=len(buffer.data))]
     model.set_binary_blob(bytes(buffer.data))
     with replaced_when_done(out, ".glb") as unfinished:
         unfinished.write_bytes(b"".join(model.save_to_bytes()))
+
+
+class _Part(NamedTuple):
+    """Corners in the T-pose with the root at the origin, and the faces of every colour on them."""
+
+    positions: Float32
+    normals: Float32
+    bones: UInt8
+    """(V, 4)"""
+    weights: Float32
+    """(V, 4)"""
+    faces: list[tuple[str, Colour, NDArray[np.uint16]]]
+
+
+def _capsules(rig: Rig) -> list[_Part]:
+    """Each corner belongs wholly to one bone."""
+    parts = []
+    for part in body_parts(rig):
+        bones = np.zeros((len(part.positions), 4), np.uint8)
+        bones[:, 0] = part.bones
+        weights = np.zeros((len(part.positions), 4), np.float32)
+        weights[:, 0] = 1.0
+        faces = [(part.limb.name.lower(), part.limb.colour, part.triangles)]
+        parts.append(_Part(part.positions, part.normals, bones, weights, faces))
+    return parts
+
+
+def _human(rig: Rig) -> list[_Part]:
+    mesh = human_mesh(rig)
+    faces = [(c.name.lower(), c.colour, t) for c, t in mesh.triangles.items()]
+    return [_Part(mesh.positions, mesh.normals, mesh.bones, mesh.weights, faces)]
 
 
 def _bone_nodes(rig: Rig, floor: Float64) -> list[gltf.Node]:
@@ -107,7 +160,7 @@ def _bone_nodes(rig: Rig, floor: Float64) -> list[gltf.Node]:
     ]
 
 
-def _add_body(buffer: _Buffer, rig: Rig, floor: Float64) -> None:
+def _add_body(buffer: _Buffer, rig: Rig, floor: Float64, parts: list[_Part]) -> None:
     """The mesh, its skin, and the node that shows it."""
     model = buffer.model
     bind = np.tile(np.eye(4, dtype=np.float32), (len(rig.names), 1, 1))
@@ -117,38 +170,40 @@ def _add_body(buffer: _Buffer, rig: Rig, floor: Float64) -> None:
     joints = list(range(len(rig.names)))
     model.skins = [gltf.Skin(name="Body", inverseBindMatrices=matrices, skeleton=0, joints=joints)]
     primitives = []
-    for part in body_parts(rig):
-        model.materials.append(_material(part))
-        primitives.append(_primitive(buffer, part, floor, len(model.materials) - 1))
+    for part in parts:
+        primitives += _primitives(buffer, part, floor)
     model.meshes = [gltf.Mesh(name="Body", primitives=primitives)]
     model.nodes.append(gltf.Node(name="Body", mesh=0, skin=0))
 
 
-def _primitive(buffer: _Buffer, part: BodyPart, floor: Float64, material: int) -> gltf.Primitive:
-    count = len(part.positions)
-    bones = np.zeros((count, 4), np.uint8)
-    bones[:, 0] = part.bones
-    weights = np.zeros((count, 4), np.float32)
-    weights[:, 0] = 1.0
-    corners = (part.positions + floor).astype(np.float32)
+def _primitives(buffer: _Buffer, part: _Part, floor: Float64) -> list[gltf.Primitive]:
+    """One of each colour; all share the part's corners."""
     attributes = gltf.Attributes(
-        POSITION=buffer.add(corners, target=gltf.ARRAY_BUFFER, bounds=True),
+        POSITION=buffer.add(
+            (part.positions + floor).astype(np.float32), target=gltf.ARRAY_BUFFER, bounds=True
+        ),
         NORMAL=buffer.add(part.normals, target=gltf.ARRAY_BUFFER),
-        JOINTS_0=buffer.add(bones, target=gltf.ARRAY_BUFFER),
-        WEIGHTS_0=buffer.add(weights, target=gltf.ARRAY_BUFFER),
+        JOINTS_0=buffer.add(part.bones, target=gltf.ARRAY_BUFFER),
+        WEIGHTS_0=buffer.add(part.weights, target=gltf.ARRAY_BUFFER),
     )
-    corner_numbers = part.triangles.reshape(-1)
-    indices = buffer.add(corner_numbers, target=gltf.ELEMENT_ARRAY_BUFFER)
-    return gltf.Primitive(attributes=attributes, indices=indices, material=material)
+    out = []
+    for name, colour, triangles in part.faces:
+        buffer.model.materials.append(_material(name, colour))
+        out.append(
+            gltf.Primitive(
+                attributes=attributes,
+                indices=buffer.add(triangles.reshape(-1), target=gltf.ELEMENT_ARRAY_BUFFER),
+                material=len(buffer.model.materials) - 1,
+            )
+        )
+    return out
 
 
-def _material(part: BodyPart) -> gltf.Material:
+def _material(name: str, colour: Colour) -> gltf.Material:
     surface = gltf.PbrMetallicRoughness(
-        baseColorFactor=[*_linear(part.limb.colour), 1.0],
-        metallicFactor=0.0,
-        roughnessFactor=ROUGHNESS,
+        baseColorFactor=[*_linear(colour), 1.0], metallicFactor=0.0, roughnessFactor=ROUGHNESS
     )
-    return gltf.Material(name=part.limb.name.lower(), pbrMetallicRoughness=surface)
+    return gltf.Material(name=name, pbrMetallicRoughness=surface)
 
 
 def _linear(colour: Colour) -> list[float]:
@@ -158,7 +213,7 @@ def _linear(colour: Colour) -> list[float]:
     return [round(float(v), 5) for v in np.where(values <= 0.04045, values / 12.92, curved)]
 
 
-def _add_animation(buffer: _Buffer, motion: RigMotion, name: str) -> None:
+def _add_animation(buffer: _Buffer, motion: RigMotion, name: str, raised: float) -> None:
     times = (np.arange(motion.n_frames) / motion.fps).astype(np.float32)
     clock = buffer.add(times, bounds=True)
     samplers: list[gltf.AnimationSampler] = []
@@ -170,7 +225,8 @@ def _add_animation(buffer: _Buffer, motion: RigMotion, name: str) -> None:
         target = gltf.AnimationChannelTarget(node=bone, path=path)
         channels.append(gltf.AnimationChannel(sampler=len(samplers) - 1, target=target))
 
-    animate(0, "translation", motion.root.astype(np.float32))
+    way_up = np.array([0.0, raised, 0.0])
+    animate(0, "translation", (motion.root + way_up).astype(np.float32))
     for bone in range(len(motion.rig.names)):
         turns = motion.rotations[:, bone]
         away_from_rest = np.abs(turns[:, 1:]).max() > STILL

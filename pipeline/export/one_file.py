@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.arrays import AnyFloat
 from pipeline.export.bvh import BvhUnit, write_bvh
 from pipeline.export.exported import ExportMotion
-from pipeline.export.glb import write_glb
+from pipeline.export.glb import BodyKind, write_glb
 from pipeline.export.inverse_kinematics import at_fps, deviation, fit_rig
 from pipeline.generated_files import write_motion
 from pipeline.render import FilmCaption, write_skeleton_film
@@ -37,6 +37,8 @@ class FileOptions:
     """Of a rigged motion; None: the motion's own."""
     helpers: bool = True
     """Helper bones at hips and chest; see `pipeline.export.rig.make_rig`."""
+    body: BodyKind = "capsules"
+    """What a GLB shows."""
 
     @property
     def suffix(self) -> str:
@@ -117,7 +119,7 @@ def _write_rigged(
     else:
         about = {"motion_id": motion.motion_id, "captions": list(motion.captions)}
         name = (motion.captions[:1] or (motion.action or motion.motion_id,))[0][:NAME_LETTERS]
-        write_glb(rigged, out, name=name, about=about)
+        write_glb(rigged, out, name=name, about=about, body=options.body)
     return {
         **_facts(rigged.n_frames, rigged.fps),
         "deviation_mean_mm": round(apart.mean_mm, 3),

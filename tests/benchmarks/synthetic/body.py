@@ -1,4 +1,4 @@
-"""The body at rest: Anny's mesh and bones of one person, Y up, facing +Z, left at +X, metres."""
+"""Anny's mesh and bones of any person at rest; the average one comes with the project as a file."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.arrays import Float32, Float64, Int64
+from pipeline.arrays import Float64, Int64
+from pipeline.parametric_body.rest import RestBody
 from pipeline.skeletons import HUMANML3D
 
 ADULT = 0.67
@@ -52,35 +53,6 @@ class Person:
     height: float = 0.5
     weight: float = 0.5
     muscle: float = 0.5
-
-
-@dataclass(frozen=True)
-class RestBody:
-    """One person at rest, and how vertices hang on bones."""
-
-    vertices: Float32
-    """(V, 3)."""
-    faces: Int64
-    """(F, 3)."""
-    heads: Float64
-    """(B, 3) where each bone begins."""
-    labels: tuple[str, ...]
-    parents: tuple[int, ...]
-    """-1 for the root; a parent comes before its children."""
-    weights: Float32
-    """(V, K)."""
-    bones: Int64
-    """(V, K) to which the weights belong."""
-    joints: Float64
-    """(22, 3) the joints of `pipeline.skeletons.HUMANML3D`."""
-    joint_bones: Int64
-    """(22,) that carry them."""
-    face_points: Float64
-    """(5, 3) the points of `FACE`, which the head carries."""
-
-    def bone(self, label: str) -> int:
-        """Index of a bone."""
-        return self.labels.index(label)
 
 
 def load_body(person: Person) -> RestBody:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.arrays import Float32, Float64, Int64
-from tests.benchmarks.synthetic.body import RestBody
+from pipeline.parametric_body.rest import RestBody
 
 SKIN, HAIR, SHIRT, TROUSERS, SHOES, SOLES = range(6)
 SKINS = ((236, 200, 178), (214, 168, 138), (173, 124, 92), (120, 82, 60), (86, 58, 44))

@@ -11,8 +11,11 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from pipeline.arrays import Float32, Float64, UInt8
+from pipeline.parametric_body.posed import PosedBody
+from pipeline.parametric_body.posing import JOINT, pose_body
+from pipeline.parametric_body.rest import RestBody
 from pipeline.skeletons import HUMANML3D
-from tests.benchmarks.synthetic.body import FACE, Person, RestBody, load_body
+from tests.benchmarks.synthetic.body import FACE, Person, load_body
 from tests.benchmarks.synthetic.cameras import (
     FPS,
     HEIGHT,
@@ -23,10 +26,9 @@ from tests.benchmarks.synthetic.cameras import (
     fit_shoot,
 )
 from tests.benchmarks.synthetic.clothes import draw_outfit, dress, parts_of
-from tests.benchmarks.synthetic.posing import JOINT, pose_body
 from tests.benchmarks.synthetic.raster import draw, surface
 from tests.benchmarks.synthetic.scene import draw_room
-from tests.benchmarks.synthetic.skinning import PosedBody, direction_error_deg, settle
+from tests.benchmarks.synthetic.skinning import direction_error_deg, settle
 
 TRUTH_FPS = 20.0
 QUALITY = "4"

@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from pipeline.arrays import Float64
+from pipeline.parametric_body.rest import RestBody
 from pipeline.skeletons import HUMANML3D
-from tests.benchmarks.synthetic.body import RestBody
 
 JOINT = {name: i for i, name in enumerate(HUMANML3D.joint_names)}
 NECK_TO_HEAD = np.array([0.0, 0.10, 0.016])
@@ -171,7 +171,7 @@ def _frames(y: Float64, x: Float64) -> Float64:
 
 
 def _frame(y: Float64, x: Float64 | None = None) -> Float64:
-    return _frames(y[None], (np.array([1.0, 0.0, 0.0]) if x is None else x)[None])[0]
+    return np.asarray(_frames(y[None], (np.array([1.0, 0.0, 0.0]) if x is None else x)[None])[0])
 
 
 def _from_x(x: Float64, y: Float64) -> Float64:
