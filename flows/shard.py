@@ -1,18 +1,20 @@
 """The unit of work: one shard of clips, from paths to a commit; returns counts, never frames."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from flows.counts import Failure, ShardCounts
 from flows.engines import checkpoint_for, model_loads
 from flows.ingest_plan import LeftClip, PlannedClip
 from flows.ingest_rows import motion_rows, track_rows, video_row
-from flows.label_skeletons import label_record
 from flows.options import IngestOptions
 from flows.progress import say
 from flows.recipe import estimator_for, recipe_for
 from flows.worker_process import worker_name
-from models.lifting.labelling import ClipResult, label_clip
+from models.lifting.labelling import ClipResult, label_people
+from models.lifting.lift_beside import worked_beside
+from models.lifting.observing import observe_clip
+from models.lifting.skeleton_observing import observe_skeletons
 from pipeline.stopwatch import Stopwatch
 from pipeline.video.hashed_files import has_changed
 from storage.lineage import Lineage, make_lineage
@@ -69,9 +71,7 @@ def _compute(
     tracks: list[TrackRow] = []
     motions: list[MotionRow] = []
     left: list[LeftClip] = []
-    for clip in clips:
-        watch = Stopwatch()
-        result = _label(options, clip)
+    for clip, result in worked_beside((clip, _labelling(options, clip)) for clip in clips):
         if result is None:
             left.append(LeftClip(clip.source, CHANGED))
             continue
@@ -79,26 +79,31 @@ def _compute(
         videos.append(made[0])
         tracks.extend(made[1])
         motions.extend(made[2])
-        _say(clip, result, watch)
+        _say(clip, result)
     return ShardRows(options.dataset, shard_id, recipe.recipe_id, videos, tracks, motions), left
 
 
-def _label(options: IngestOptions, clip: PlannedClip) -> ClipResult | None:
-    """All that a clip gives; None when its file is not the one that was hashed."""
+def _labelling(options: IngestOptions, clip: PlannedClip) -> Callable[[], ClipResult | None]:
+    """Look at a clip now; what is left to do is to label whom it shows.
+
+    The answer is None where its file is not the one that was hashed.
+    """
     if clip.reason is not None:
-        return ClipResult(reason=clip.reason, detail=clip.detail)
+        failed = ClipResult(reason=clip.reason, detail=clip.detail)
+        return lambda: failed
     path, label = clip.source.path, options.label
     if clip.stamp is not None and has_changed(path, clip.stamp):
-        return None
+        return lambda: None
     device = options.pose.device
     checkpoint = None if label.only_2d else checkpoint_for(options.checkpoint, device)
     if clip.skeleton is not None:
-        result = label_record(options, clip, checkpoint)
+        seen = observe_skeletons(path, clip.skeleton, options.skeleton_fps, label, clip.video_hash)
     else:
         estimator = estimator_for(options.pose, label.people)
-        result = label_clip(path, estimator, checkpoint, label, known_hash=clip.video_hash)
-    changed = clip.stamp is not None and has_changed(path, clip.stamp)
-    return None if changed else result
+        seen = observe_clip(path, estimator, label, known_hash=clip.video_hash)
+    if clip.stamp is not None and has_changed(path, clip.stamp):
+        return lambda: None
+    return lambda: label_people(seen, checkpoint, label)
 
 
 def _rows(
@@ -111,9 +116,9 @@ def _rows(
     )
 
 
-def _say(clip: PlannedClip, result: ClipResult, watch: Stopwatch) -> None:
+def _say(clip: PlannedClip, result: ClipResult) -> None:
     outcome = f"{len(result.motions)} motions" if result.reason is None else result.reason.value
-    say(f"  {clip.source.name}: {outcome} ({watch.seconds:.1f} s)")
+    say(f"  {clip.source.name}: {outcome} ({sum(result.seconds.values()):.1f} s)")
 
 
 def _drop_downloads(options: IngestOptions, clips: Collection[PlannedClip]) -> None:

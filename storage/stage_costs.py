@@ -100,10 +100,17 @@ def _numbers(rows: pa.Table, column: str) -> Float64:
 
 
 def _seconds(rows: pa.Table) -> dict[str, Float64]:
-    """(N,) seconds by stage; `other` is the wall-clock rest, never below zero."""
+    """(N,) seconds by stage; `other` is the wall-clock rest, never below zero.
+
+    A clip is lifted while the next one is looked at: where stages together took more than passed
+    on the clock, each counts for its share of that.
+    """
     timed = {stage: _numbers(rows, f"seconds_{stage}") for stage in TIMED}
-    rest = _numbers(rows, "seconds_whole") - sum(timed.values())
-    return {**timed, CLIP_STAGES[-1]: np.maximum(rest, 0.0)}
+    whole, worked = _numbers(rows, "seconds_whole"), sum(timed.values(), np.zeros(rows.num_rows))
+    if whole.sum() < worked.sum():
+        share = float(whole.sum() / worked.sum())
+        return {**{s: v * share for s, v in timed.items()}, CLIP_STAGES[-1]: np.zeros(len(whole))}
+    return {**timed, CLIP_STAGES[-1]: np.maximum(whole - worked, 0.0)}
 
 
 def _bytes(store: Store, datasets: frozenset[str]) -> dict[str, int]:

@@ -26,7 +26,13 @@ const IDLE_BY_MS = 3000;
 let open = null; // {name, handle}
 let turn = 0;
 
+/* What a page opened by its own link shows last is the longest to load: asked for first of all. */
+const SHOWS_3D = ["motion", "compare"];
+
 async function start() {
+  const { page } = here();
+  if (page in PAGES) PAGES[page].load().catch(() => null);
+  if (SHOWS_3D.includes(page)) import("./skeleton3d.js").catch(() => null);
   startTheme(document.getElementById("theme"));
   document.getElementById("help").addEventListener("click", showHelp);
   document.getElementById("undo").addEventListener("click", undo);
