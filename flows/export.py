@@ -6,6 +6,7 @@ from typing import Any
 
 from flows.export_options import ExportOptions
 from flows.export_sources import Source, find_source, motions_of
+from flows.one_at_a_time import one_at_a_time
 from flows.progress import counter, progress
 from pipeline.export.exported import ExportMotion
 from pipeline.export.humanml3d_folder import begin_folder, finish_folder, write_folder_motion
@@ -41,10 +42,10 @@ def export_motions(options: ExportOptions) -> dict[str, Any]:
     source = find_source(options)
     if options.to_file:
         found = _one_file(options, source)
-    elif options.format == "hf":
-        found = _data_set(options, source)
     else:
-        found = _folder(options, source)
+        with one_at_a_time(options.out, "another export", leave_lock=False):
+            write = _data_set if options.format == "hf" else _folder
+            found = write(options, source)
     said = {"format": options.format, "out": str(options.out), "dropped": source.left_out}
     return {**said, **found}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_store import CAPTURED, make_export_store
+from filelock import FileLock
 from motion_folders import vectors, write_folder
 
 from flows.cli import main
@@ -224,6 +225,10 @@ def test_a_sentence_becomes_a_bvh(tmp_path, capsys):
         (["--store", "{url}", "--dataset", "x", "--unit", "m"], "--unit belongs to"),
         (["--store", "{url}", "--dataset", "x", "--fps", "30"], "belong to --format bvh"),
         (["--store", "{url}", "--dataset", "x", "--license", "mit"], "--license belongs"),
+        (
+            ["--store", "{url}", "--dataset", "x", "--body", "anny"],
+            "--body belongs to --format glb",
+        ),
         (["--store", "{url}", "--dataset", "x", "--format", "bvh", "--fps", "0"], "1 to 1000"),
         (["--store", "{url}", "--dataset", "x", "--out", "x.glb"], "does not fit"),
         (["--store", "{url}", "--dataset", "mocap", "--out", "{tmp}/x.csv"], "one file"),
@@ -280,6 +285,33 @@ def test_a_killed_export_goes_on_where_it_was(url, tmp_path, capsys, kind):
     _, data = export(capsys, *asked, "--out", out)
     assert (data["kept"], data["exported"]) == (plain["exported"] - 1, plain["exported"])
     assert (out / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_two_exports_do_not_write_into_one_folder(url, tmp_path, capsys):
+    out = tmp_path / "out"
+    asked = ("--dataset", "mocap", "--store", url, "--format", "csv", "--out", out)
+    out.mkdir()
+    with FileLock(out / ".lock"):
+        status, data = export(capsys, *asked)
+    assert status == 2
+    assert "another export is running in" in data["error"] and "\n" not in data["error"]
+    status, data = export(capsys, *asked)  # a lock that nobody holds is none
+    assert status == 0
+    listed = {each["file"] for each in manifest(out)["motions"]}
+    assert {path.name for path in out.iterdir()} == {"export.json", *listed}
+
+
+def test_a_human_body_is_another_export(url, tmp_path, capsys):
+    out = tmp_path / "out"
+    asked = ("--query", "joint_set = 'humanml3d22'", "--store", url, "--format", "glb")
+    status, data = export(capsys, *asked, "--body", "anny", "--out", out)
+    assert status == 0
+    assert {path.suffix for path in out.iterdir()} == {".glb", ".json"}
+    sizes = [path.stat().st_size for path in out.glob("*.glb")]
+    assert len(sizes) == data["exported"] and min(sizes) > 700_000
+    status, data = export(capsys, *asked, "--out", out)
+    assert status == 2
+    assert "holds another export" in data["error"]
 
 
 def test_a_folder_of_the_other_skeleton_goes_on_as_it_is(tmp_path, capsys):

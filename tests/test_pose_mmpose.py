@@ -4,7 +4,6 @@ The networks have random weights: what is tested is the machinery around them, w
 mmpose's and mmdet's own.
 """
 
-import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from evil_checkpoints import Evil, EvilByKnownName, EvilByLookup
 
 from flows.benchmark_synthetic import SyntheticQuestion, run_synthetic
 from flows.commands.benchmark import synthetic
@@ -278,68 +278,7 @@ def test_the_id_names_what_changes_results_and_nothing_else(
     assert estimator.estimator_id.endswith(":boxes-whole")
 
 
-class _Evil:
-    """Unpickled carelessly, it creates a file."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch '{self.mark}'",)
-
-
-class _EvilByLookup:
-    """The same through `getattr`, which the reader answers with a stand-in of its own."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Lookup("system"), (f"touch '{self.mark}'",)
-
-
-class _EvilByKnownName:
-    """`getattr(numpy.ndarray, ...)`: every name in it is one the reader knows, but not the call."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        content = np.frombuffer(b"mark", np.uint8)
-        return _TofileOf(content), (str(self.mark),)
-
-
-class _TofileOf:
-    def __init__(self, content: np.ndarray) -> None:
-        self.content = content
-
-    def __call__(self, *_: object) -> None: ...
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self.content, "tofile")
-
-
-class _Lookup:
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *_: object) -> None: ...
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (_Module("os"), self.name)
-
-
-class _Module:
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        import importlib
-
-        return importlib.import_module, (self.name,)
-
-
-@pytest.mark.parametrize("trap", [_Evil, _EvilByLookup, _EvilByKnownName])
+@pytest.mark.parametrize("trap", [Evil, EvilByLookup, EvilByKnownName])
 @pytest.mark.parametrize("form", ["torch", "torch-legacy", "pickle"])
 def test_a_malicious_checkpoint_is_refused_and_runs_nothing(
     form: str, trap: type, tmp_path: Path, pose_weights: Path

@@ -12,6 +12,8 @@ from pipeline.render.out_files import replaced_when_done
 
 MANIFEST = "export.json"
 JOURNAL = ".export-unfinished.jsonl"
+LOCK = ".lock"
+"""The caller's, while it writes."""
 HALF_DONE = (".unfinished-*", ".*.unfinished")
 """What a killed run leaves of the file that it was writing."""
 CHANGED = "the store, what was decided, or the options differ"
@@ -58,7 +60,7 @@ def begin_export(folder: Path, request: Mapping[str, Any], *, overwrite: bool) -
     plain = json.loads(json.dumps(request))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        there = any(folder.iterdir())
+        there = any(entry.name != LOCK for entry in folder.iterdir())
         done = {} if overwrite or not there else _left_by(folder, plain)
         lines = [{"request": plain}, *({"key": k, "entry": entry} for k, entry in done.items())]
         with replaced_when_done(folder / JOURNAL, ".jsonl") as unfinished:

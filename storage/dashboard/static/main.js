@@ -8,6 +8,7 @@ import { clear, el, errorState } from "./dom.js";
 import { address, go, here } from "./router.js";
 import { bindKeys, showHelp, startShortcuts } from "./shortcuts.js";
 import { startTheme } from "./theme.js";
+import { tell } from "./toasts.js";
 
 const PAGES = {
   overview: { title: "Overview", load: () => import("./overview.js") },
@@ -67,6 +68,7 @@ function listed() {
 async function route(store) {
   const { page, params } = here();
   const name = page in PAGES ? page : "overview";
+  if (name !== page && page) tell(`There is no page “${page}”: this is the overview.`);
   showPages(name);
   if (open?.name === name && open.handle.update) return void open.handle.update(params);
   const mine = ++turn;

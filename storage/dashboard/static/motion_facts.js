@@ -10,7 +10,7 @@ const FIGURES = {
   reprojection_error: ["Reprojection error", metresAsMm], coverage: ["Coverage", percent], mean_confidence: ["2D confidence", percent],
   mask_share: ["Joints not seen", percent], foot_skating: ["Foot skating", (value) => fixed(value, 2, "m/s")],
   jitter: ["Jitter", (value) => fixed(value, 0, "m/s³")], spread: ["Spread of repeated lifts", metresAsMm],
-  second_opinion: ["Second opinion in", percent],
+  second_opinion: ["Second opinion in", percent], perspective_error: ["Perspective error", metresAsMm],
 };
 
 const CAMERA = {
