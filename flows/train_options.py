@@ -20,6 +20,8 @@ CAMERAS = {
     "continuous": CameraAugmentation(continuous=1.0, elevation_deg=12.0),
 }
 """By `--views`: the paper's four, front alone, and any azimuth, tilted up to 12 degrees."""
+GROUPED_BATCHES = 50
+"""That `--group-lengths` fills together."""
 FROM_PAPER = "paper"
 """What goes on from imported weights is configured like: they do not say what trained them."""
 
@@ -43,6 +45,7 @@ class TrainOptions:
     only_3d: bool = False
     fraction_3d: float | None = None
     datasets: tuple[str, ...] = ()
+    group_lengths: bool = False
     resume: bool = False
     max_minutes: float | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -175,9 +178,22 @@ def configure(start: TrainConfig, options: TrainOptions, initial: Checkpoint | N
     if options.confidence:
         network = changes.get("network", start.network)
         changes["network"] = dataclasses.replace(network, confidence_input=True)
+    if options.group_lengths:
+        changes |= _grouped(options, initial)
     if changes.get("fraction_3d", start.fraction_3d) < 1.0:
         changes["mix"] = NO_MIX  # mixing reads 3D; `config.json` and the printed line say so
     return dataclasses.replace(start, **changes)
+
+
+def _grouped(options: TrainOptions, initial: Checkpoint | None) -> dict[str, Any]:
+    """What `--group-lengths` changes: nothing is drawn by window length, nothing is mixed."""
+    if initial is not None and not initial.masks_padding:
+        raise ValueError(
+            f"--initial {options.initial} was trained with padding that it attends to, which "
+            "--group-lengths leaves out: leave one of them out"
+        )
+    groups = {"length_groups": GROUPED_BATCHES, "masks_padding": True}
+    return {**groups, "bucketed": False, "mix": NO_MIX}
 
 
 def _inherited(options: TrainOptions, initial: Checkpoint) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def train(
     gradient_clip: float | None = None,
     ema_decay: float | None = None,
     precision: Literal["no", "bf16"] | None = None,
+    group_lengths: FlagCreatePairsOff[bool] = False,
     compile: FlagCreatePairsOff[bool] = False,
     seed: int | None = None,
     log_every: int | None = None,
@@ -69,6 +70,8 @@ def train(
         gradient_clip: Largest gradient norm, 0 for none; default: the preset's.
         ema_decay: Decay of the averaged weights that are saved, 0 for none; default: the preset's.
         precision: `bf16` for mixed precision; default: the preset's.
+        group_lengths: Batches of clips of about one length, padding hidden and left out: the same
+            clips in fewer frames.
         compile: Compile the layers first: a minute or two, then faster steps.
         seed: Of weights, data order and noise; default: the preset's.
         log_every: Steps between two progress lines.
@@ -97,6 +100,7 @@ def train(
         only_3d=only_3d,
         fraction_3d=fraction_3d,
         datasets=split_names(datasets),
+        group_lengths=group_lengths,
         resume=resume,
         max_minutes=max_minutes,
         changes={

@@ -12,7 +12,7 @@ from models.batches.wild_batch import make_wild_batch
 from models.data.training_data import MotionBank
 from models.data.wild_bank import WildBank
 from models.diffusion import ForwardProcess
-from models.train.data_order import EpochWalk
+from models.train.data_order import EpochWalk, LengthGroups
 from models.train.run_state import Run
 from models.train.train_config import TrainConfig
 from pipeline.representation3d import field_slices
@@ -75,10 +75,17 @@ class Fixed:
             feature_weights(config, run.skeleton).to(device),
             eligible,
             has_3d if config.trains_2d else None,
-            None if config.bucketed else EpochWalk(config.seed, most),
+            None if config.bucketed else EpochWalk(config.seed, most, _groups(config, bank, most)),
             len(bank) - len(most),
             None if wild is None else _wild_walk(config, wild.to(device)),
         )
+
+
+def _groups(config: TrainConfig, bank: MotionBank, motions: Tensor) -> LengthGroups | None:
+    if not config.length_groups:
+        return None
+    lengths = bank.rows[motions].clamp(max=max(config.windows)).cpu()
+    return LengthGroups(lengths, config.batch_size, config.length_groups)
 
 
 def _wild_walk(config: TrainConfig, wild: WildBank) -> EpochWalk:
@@ -129,10 +136,11 @@ def draw_batch(
         index: (B,) motions; None: from `draw_motions`.
     """
     config = run.config
+    taken = draw_motions(config, fixed, window, g) if index is None else index
     return make_batch(
         bank,
-        draw_motions(config, fixed, window, g) if index is None else index,
-        window,
+        taken,
+        _longest_crop(bank, taken, window) if config.length_groups else window,
         run.skeleton,
         camera=config.camera,
         noise=config.noise,
@@ -141,6 +149,11 @@ def draw_batch(
         mix=config.mix,
         proportions=config.proportions,
     )
+
+
+def _longest_crop(bank: MotionBank, index: Tensor, window: int) -> int:
+    """Rows of the longest crop that the motions can give."""
+    return min(window, int(bank.rows[index].max()) // CROP_UNIT * CROP_UNIT)
 
 
 def _next_motions(

@@ -78,6 +78,10 @@ class TrainConfig:
     (`models.train.seen_loss`); not in the paper."""
     masks_padding: bool = False
     """Hide padded frames from attention; the published network attends to them."""
+    length_groups: int = 0
+    """Batches of clips of about one length: so many batches of an epoch are filled together, and
+    each is as long as its longest clip. What is learnt from a clip stays the same, as padding is
+    hidden; 0: batches as drawn, padded to the window."""
     precision: Literal["no", "bf16"] = "no"
     compile: bool = False
     seed: int = 1
@@ -104,6 +108,7 @@ class TrainConfig:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
         self._check_wild()
+        self._check_groups()
 
     def _check_3d(self) -> None:
         if not 0.0 < self.fraction_3d <= 1.0:
@@ -129,6 +134,17 @@ class TrainConfig:
             raise ValueError("in-the-wild clips need padded windows: bucketed and mix must be off")
         if self.wild_ratio < 1.0 and self.batch_size < 2:
             raise ValueError("a batch of motion capture and in-the-wild clips needs batch_size 2")
+
+    def _check_groups(self) -> None:
+        if self.length_groups < 0:
+            raise ValueError(f"length_groups must be 0 or more, got {self.length_groups}")
+        if not self.length_groups:
+            return
+        if self.bucketed or self.mix.share or self.wild_ratio or not self.masks_padding:
+            raise ValueError(
+                "length_groups leaves out hidden padding: it needs masks_padding, and bucketed, "
+                "mix and in-the-wild clips off"
+            )
 
     @property
     def wild_count(self) -> int:
