@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from flows.counts import Failure, ShardCounts
 from flows.engines import checkpoint_for, model_loads
@@ -71,23 +72,47 @@ def _compute(
     tracks: list[TrackRow] = []
     motions: list[MotionRow] = []
     left: list[LeftClip] = []
-    for clip, result in worked_beside((clip, _labelling(options, clip)) for clip in clips):
-        if result is None:
+    for clip, made in worked_beside((c, _work(options, c, lineage)) for c in clips):
+        if made is None:
             left.append(LeftClip(clip.source, CHANGED))
             continue
-        made = _rows(clip, result, options.dataset, lineage)
-        videos.append(made[0])
-        tracks.extend(made[1])
-        motions.extend(made[2])
-        _say(clip, result)
+        videos.append(made.video)
+        tracks.extend(made.tracks)
+        motions.extend(made.motions)
+        _say(made.video, len(made.motions))
     return ShardRows(options.dataset, shard_id, recipe.recipe_id, videos, tracks, motions), left
 
 
-def _labelling(options: IngestOptions, clip: PlannedClip) -> Callable[[], ClipResult | None]:
-    """Look at a clip now; what is left to do is to label whom it shows.
+@dataclass(frozen=True)
+class _ClipRows:
+    """What a clip becomes in the tables."""
+
+    video: VideoRow
+    tracks: list[TrackRow]
+    motions: list[MotionRow]
+
+
+def _work(
+    options: IngestOptions, clip: PlannedClip, lineage: Lineage
+) -> Callable[[], _ClipRows | None]:
+    """Look at a clip now; what is left to do is to label whom it shows, and to make its rows.
 
     The answer is None where its file is not the one that was hashed.
     """
+    label = _labelling(options, clip)
+
+    def rows() -> _ClipRows | None:
+        result = label()
+        if result is None:
+            return None
+        facts = (clip, result, options.dataset, lineage)
+        return _ClipRows(video_row(*facts), track_rows(*facts), motion_rows(*facts))
+
+    return rows
+
+
+def _labelling(options: IngestOptions, clip: PlannedClip) -> Callable[[], ClipResult | None]:
+    """Look at a clip; the answer labels whom it shows."""
     if clip.reason is not None:
         failed = ClipResult(reason=clip.reason, detail=clip.detail)
         return lambda: failed
@@ -106,19 +131,10 @@ def _labelling(options: IngestOptions, clip: PlannedClip) -> Callable[[], ClipRe
     return lambda: label_people(seen, checkpoint, label)
 
 
-def _rows(
-    clip: PlannedClip, result: ClipResult, dataset: str, lineage: Lineage
-) -> tuple[VideoRow, list[TrackRow], list[MotionRow]]:
-    return (
-        video_row(clip, result, dataset, lineage),
-        track_rows(clip, result, dataset, lineage),
-        motion_rows(clip, result, dataset, lineage),
-    )
-
-
-def _say(clip: PlannedClip, result: ClipResult) -> None:
-    outcome = f"{len(result.motions)} motions" if result.reason is None else result.reason.value
-    say(f"  {clip.source.name}: {outcome} ({sum(result.seconds.values()):.1f} s)")
+def _say(video: VideoRow, motions: int) -> None:
+    outcome = f"{motions} motions" if video.reason is None else video.reason
+    spent = (video.seconds_decode, video.seconds_pose, video.seconds_normalise, video.seconds_lift)
+    say(f"  {video.name}: {outcome} ({sum(s or 0.0 for s in spent):.1f} s)")
 
 
 def _drop_downloads(options: IngestOptions, clips: Collection[PlannedClip]) -> None:

@@ -200,23 +200,23 @@ def test_a_file_that_changed_since_it_was_hashed_gets_no_row_under_the_old_name(
     folder = junk(tmp_path / "v", "a.avi", "b.avi")
     options = options_for(folder, tmp_path / "store")
     plan = begin(options)
-    label = shard.label_clip
+    observe = shard.observe_clip
 
     def changed_meanwhile(path: Path, *arguments: object, **more: object) -> object:
-        result = label(path, *arguments, **more)
+        result = observe(path, *arguments, **more)
         if path.name == "a.avi":
             path.write_bytes(JUNK + b"another")
         return result
 
     if when == "while":
-        monkeypatch.setattr(shard, "label_clip", changed_meanwhile)
+        monkeypatch.setattr(shard, "observe_clip", changed_meanwhile)
     elif when == "before":
         (folder / "a.avi").write_bytes(JUNK + b"another")
     else:
         (folder / "a.avi").unlink()
     ((name, clips),) = plan.shards(8)
     counts = process_shard(options, name, clips)
-    monkeypatch.setattr(shard, "label_clip", label)
+    monkeypatch.setattr(shard, "observe_clip", observe)
     assert (counts.videos, counts.known) == (1, 0)
     assert counts.left == (f"a.avi is left for another time: {shard.CHANGED}",)
     again = ingest_here(options)
