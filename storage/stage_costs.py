@@ -24,6 +24,8 @@ from storage.store import Store
 NEWEST_VIDEOS = 5000
 """Older rows say nothing new, and may come of another machine or version."""
 NEWEST_COMMITS = 64
+SHORTEST_S = 1e-9
+"""Of a rest that is divided by."""
 TIMED = CLIP_STAGES[:-1]
 """Stages with a column of their own in `videos`; the last is what is left of the whole."""
 
@@ -110,7 +112,10 @@ def _seconds(rows: pa.Table) -> dict[str, Float64]:
     if whole.sum() < worked.sum():
         share = float(whole.sum() / worked.sum())
         return {**{s: v * share for s, v in timed.items()}, CLIP_STAGES[-1]: np.zeros(len(whole))}
-    return {**timed, CLIP_STAGES[-1]: np.maximum(whole - worked, 0.0)}
+    # A row's clock also ran for the next clip: alone the rest of all rows together is known.
+    rest = np.maximum(whole - worked, 0.0)
+    rest *= (whole.sum() - worked.sum()) / max(float(rest.sum()), SHORTEST_S)
+    return {**timed, CLIP_STAGES[-1]: rest}
 
 
 def _bytes(store: Store, datasets: frozenset[str]) -> dict[str, int]:

@@ -101,7 +101,7 @@ def motion_row(clip: Truth, video_hash: str, dataset: str) -> MotionRow:
         motion_id=motion_id(dataset, video_hash, 0, 0), dataset=dataset, fps=HUMANML3D.fps,
         view2d=view, features2d=features_from_view(view, HUMANML3D), joint_mask=seen,
         joints3d=joints, features3d=features_from_canonical(joints.astype(np.float64), HUMANML3D),
-        lineage=lineage(video_hash), video_hash=video_hash, shot=0, track=0, start_frame=0,
+        lineage=lineage(video_hash), video_hash=video_hash, shot=0, track=0, start_frame=SKIPPED,
         start_s=SKIPPED / HUMANML3D.fps, px_per_metre=90.0, view_azimuth_deg=quality.azimuth_deg,
         captions=(clip.caption,), action=clip.action, split="train",
         quality_reprojection_error=quality.reprojection_m, quality_coverage=1.0,

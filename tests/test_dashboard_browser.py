@@ -416,6 +416,16 @@ def test_every_page_is_accessible_and_fits_a_telephone(
         assert [each["id"] for each in found] == []
 
 
+@pytest.mark.parametrize("name", ["nowhere", "constructor"])
+def test_a_page_that_there_is_not_is_the_overview_and_says_so(
+    opened: Browser, served: Server, name: str
+) -> None:
+    with visitor(opened, served.url) as here:
+        page = here.go(f"#/{name}")
+        expect(page.locator(".toast").last).to_contain_text(f"There is no page “{name}”")
+        expect(page).to_have_title(re.compile("^Overview"))
+
+
 def test_a_store_with_nothing_in_it_says_so_on_every_page(opened: Browser, tmp_path: Path) -> None:
     create_store(tmp_path / "store")
     with (

@@ -176,6 +176,15 @@ def test_one_frame_is_enough(tmp_path: Path) -> None:
     assert validated(path)["issues"]["numErrors"] == 0
 
 
+@pytest.mark.parametrize("joint", ["left_hip", "right_foot", "head", "left_shoulder"])
+def test_a_skeleton_with_a_bone_of_no_length_is_refused(tmp_path: Path, joint: str) -> None:
+    joints = np.array(MOTIONS["SitDown"][:3])
+    joints[:, JOINT[joint]] = joints[:, HUMANML3D.parents[JOINT[joint]]]
+    with pytest.raises(ValueError, match=f"bone to {joint} has no length.*--body capsules"):
+        written(tmp_path, fit_rig(joints, 20.0))
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_body_comes_with_the_package() -> None:
     body = read_body()
     assert len(body.vertices) == 13718 and body.faces.max() < len(body.vertices)

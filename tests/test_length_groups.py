@@ -21,6 +21,7 @@ from models.train.step_data import draw_batch
 from models.train.train_config import PRESETS, TrainConfig
 from models.train.train_step import Fixed, noised_inputs, step_losses
 from models.train.training import train
+from models.train.wild_stage import WildPreset, wild_stage
 from pipeline.skeletons import HUMANML3D
 
 CPU = torch.device("cpu")
@@ -179,6 +180,12 @@ def test_weights_that_attend_to_padding_do_not_go_on_without_it(tmp_path) -> Non
     options = TrainOptions(tmp_path, "store", initial=tmp_path, group_lengths=True)
     with pytest.raises(ValueError, match="padding that it attends to, which --group-lengths"):
         configure(PRESETS["paper"], options, attends)
+
+
+@pytest.mark.parametrize("preset", ["base", "paper"])
+def test_what_was_trained_so_can_be_finetuned_in_the_wild(preset: WildPreset) -> None:
+    config = wild_stage(grouped(), preset, steps=5, wild_ratio=0.5)
+    assert config.wild_ratio == 0.5 and not config.length_groups
 
 
 def test_processes_take_different_parts_of_one_walk(data: tuple) -> None:

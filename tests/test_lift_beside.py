@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
+from flows.time_limit import TookTooLongError, time_limit
 from models.lifting.lift_beside import BEHIND, worked_beside
+from pipeline.read_ahead import LOOK_S
 
 SHORT_S = 0.05
 
@@ -64,6 +66,27 @@ def test_an_error_of_what_makes_the_items_ends_the_thread_too() -> None:
     with pytest.raises(TimeoutError):
         list(worked_beside(items()))
     assert not workers()
+
+
+def test_a_worker_threads_time_limit_waits_for_the_label_under_way_alone() -> None:
+    begun: list[int] = []
+    found: list[BaseException] = []
+
+    def labels() -> Iterator[tuple[int, Callable[[], None]]]:
+        for i in range(4):
+            yield i, lambda i=i: (begun.append(i), time.sleep(3 * LOOK_S))[1]
+
+    def shard() -> None:
+        try:
+            with time_limit("a shard", SHORT_S):
+                list(worked_beside(labels()))
+        except TookTooLongError as error:
+            found.append(error)
+
+    worker = threading.Thread(target=shard)
+    worker.start()
+    worker.join()
+    assert found and begun == [0] and not workers()
 
 
 def test_the_thread_counts_its_arithmetic_threads_as_the_caller_does() -> None:

@@ -4,6 +4,7 @@ import os
 import time
 
 import cli_runs
+import pyarrow as pa
 import pytest
 import storage_shards as samples
 
@@ -13,7 +14,7 @@ from pipeline.stage_costs import CLIP_STAGES, COMMIT
 from storage.compaction import compact
 from storage.recipes import register_recipe
 from storage.shards import commit_shard
-from storage.stage_costs import stage_costs
+from storage.stage_costs import _seconds, stage_costs
 from storage.store import create_store, open_store
 
 
@@ -34,6 +35,19 @@ def test_the_costs_are_those_of_the_run(ingested):
     assert 0.5 * run["seconds"] < whole < 1.05 * run["seconds"]
     assert costs.estimators[0].startswith("mediapipe")
     assert costs.stored_motion_s > 1 and min(costs.bytes_by_table.values()) > 1000
+
+
+@pytest.mark.parametrize("unmeasured", [0.0, 0.3, -1.0])
+def test_stages_take_as_long_together_as_the_clock_says(unmeasured: float) -> None:
+    """A short clip's row is made when the long one after it has been looked at."""
+    pose = [10.0, 1.0, 10.0, 1.0]
+    whole = [10.0 + 1.0 + unmeasured, 10.0 + unmeasured, 1.0 + unmeasured, unmeasured]
+    nothing = [0.0] * 4
+    timed = {"decode": nothing, "pose": pose, "normalise": nothing, "lift": nothing}
+    rows = pa.table({f"seconds_{name}": each for name, each in {**timed, "whole": whole}.items()})
+    found = _seconds(rows)
+    assert sum(each.sum() for each in found.values()) == pytest.approx(sum(whole))
+    assert min(each.min() for each in found.values()) >= 0.0
 
 
 def test_the_command_answers_in_json_and_in_words(ingested, prefect_home):

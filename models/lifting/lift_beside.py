@@ -2,10 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
+
+from pipeline.read_ahead import LOOK_S
 
 Key = TypeVar("Key")
 Made = TypeVar("Made")
@@ -45,4 +47,7 @@ def worked_beside(items: Iterable[tuple[Key, Work[Made]]]) -> Iterator[tuple[Key
 
 def _finished(under_way: deque[tuple[Key, Future[Made]]]) -> tuple[Key, Made]:
     key, future = under_way.popleft()
+    # In pieces: an alarm set for a worker's thread arrives between them.
+    while not wait([future], LOOK_S).done:
+        continue
     return key, future.result()

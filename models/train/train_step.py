@@ -124,7 +124,8 @@ def train_step(
 ) -> dict[str, Tensor]:
     """One optimizer step; returns the unweighted loss of every path.
 
-    Nothing here waits for the device, except the clock.
+    Nothing here waits for the device, except the clock, and a batch of `length_groups` for its
+    longest clip's length.
 
     Args:
         run: The run; `model` is its network as the accelerator or the compiler wrapped it.

@@ -89,6 +89,7 @@ def wild_stage(
         only_3d=False,
         fraction_3d=1.0,
         bucketed=False,
+        length_groups=0,
         mix=NO_MIX,
         precision="no",
         compile=False,

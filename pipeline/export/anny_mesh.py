@@ -22,6 +22,8 @@ from pipeline.skeletons import HUMANML3D
 
 INFLUENCES = 4
 """Bones that one corner may hang on: what every glTF reader takes."""
+SHORTEST_BONE = 1e-6
+"""Of all bones' length together."""
 TRUNK = {
     "root": "pelvis", "pelvis": "pelvis", "spine05": "pelvis", "spine04": "spine1",
     "spine03": "spine2", "spine02": "spine3", "spine01": "spine3",
@@ -86,9 +88,13 @@ def human_mesh(rig: Rig) -> HumanMesh:
 
     Args:
         rig: Of HumanML3D's joints, with helper bones or without.
+
+    Raises:
+        ValueError: A bone has no length.
     """
     body, carried = _average()
     wanted = rig.rest[list(rig.of_joint)]
+    _check_bones(wanted)
     posed = pose_body(body, wanted[None])
     whole = PosedBody(body, posed)
     scale = float(_bone_sum(wanted) / _bone_sum(body.joints))
@@ -129,6 +135,18 @@ def _average() -> tuple[RestBody, Float64]:
     for column in range(body.bones.shape[1]):
         np.add.at(carried, (corners, by_joint[body.bones[:, column]]), body.weights[:, column])
     return body, carried
+
+
+def _check_bones(joints: Float64) -> None:
+    """Refuse joints (22, 3) of which two neighbours lie in one place: no body has such bones."""
+    lengths = np.linalg.norm(joints[1:] - joints[list(HUMANML3D.parents[1:])], axis=-1)
+    short = lengths <= SHORTEST_BONE * lengths.sum()
+    if short.any():
+        name = HUMANML3D.joint_names[1 + int(short.argmax())]
+        raise ValueError(
+            f"its bone to {name} has no length, so that no human body fits it: export it with "
+            "--body capsules"
+        )
 
 
 def _bone_sum(joints: Float64) -> float:

@@ -69,18 +69,20 @@ def _overlay(
     """The cleaned joints over the motion's part of the track, in pixels of the shown picture."""
     if track is None or track.clean_joints is None or track.clean_mask is None:
         return None
-    first = max(motion.start_frame, 0)
+    # By the clock: `start_frame` counts from the person's first frame, the cleaned joints from the
+    # first motion's.
+    fps, begin_s = float(track.clean_fps or HUMANML3D.fps), track.clean_start_s or 0.0
+    first = max(round(((motion.start_s or begin_s) - begin_s) * fps), 0)
     part = slice(first, first + motion.n_frames)
     joints, mask = track.clean_joints[part], track.clean_mask[part]
     if not len(joints) or joints.shape[1] != HUMANML3D.n_joints:
         return None
-    fps = float(track.clean_fps or HUMANML3D.fps)
     seen = np.where(mask[..., None], joints, np.nan)
     width, height = track.frame_width, track.frame_height
     return {
         **_skeleton(),
         "fps": fps,
-        "start_s": float(track.clean_start_s or 0.0) + first / fps,
+        "start_s": begin_s + first / fps,
         "n_frames": len(joints),
         "width": width,
         "height": height,

@@ -30,9 +30,12 @@ let turn = 0;
 /* What a page opened by its own link shows last is the longest to load: asked for first of all. */
 const SHOWS_3D = ["motion", "compare"];
 
+/* Not `in`: every object has a `constructor`. */
+const isPage = (name) => Object.hasOwn(PAGES, name);
+
 async function start() {
   const { page } = here();
-  if (page in PAGES) PAGES[page].load().catch(() => null);
+  if (isPage(page)) PAGES[page].load().catch(() => null);
   if (SHOWS_3D.includes(page)) import("./skeleton3d.js").catch(() => null);
   startTheme(document.getElementById("theme"));
   document.getElementById("help").addEventListener("click", showHelp);
@@ -67,7 +70,7 @@ function listed() {
 
 async function route(store) {
   const { page, params } = here();
-  const name = page in PAGES ? page : "overview";
+  const name = isPage(page) ? page : "overview";
   if (name !== page && page) tell(`There is no page “${page}”: this is the overview.`);
   showPages(name);
   if (open?.name === name && open.handle.update) return void open.handle.update(params);
