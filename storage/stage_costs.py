@@ -112,7 +112,7 @@ def _seconds(rows: pa.Table) -> dict[str, Float64]:
     if whole.sum() < worked.sum():
         share = float(whole.sum() / worked.sum())
         return {**{s: v * share for s, v in timed.items()}, CLIP_STAGES[-1]: np.zeros(len(whole))}
-    # A row's clock also ran for the next clip: alone the rest of all rows together is known.
+    # Clips overlap, so a row's clock is not its own: only the rest of all together is known.
     rest = np.maximum(whole - worked, 0.0)
     rest *= (whole.sum() - worked.sum()) / max(float(rest.sum()), SHORTEST_S)
     return {**timed, CLIP_STAGES[-1]: rest}

@@ -39,7 +39,7 @@ def test_the_costs_are_those_of_the_run(ingested):
 
 @pytest.mark.parametrize("unmeasured", [0.0, 0.3, -1.0])
 def test_stages_take_as_long_together_as_the_clock_says(unmeasured: float) -> None:
-    """A short clip's row is made when the long one after it has been looked at."""
+    """Clips overlap: what the clock gave to one row may be the work of its neighbour."""
     pose = [10.0, 1.0, 10.0, 1.0]
     whole = [10.0 + 1.0 + unmeasured, 10.0 + unmeasured, 1.0 + unmeasured, unmeasured]
     nothing = [0.0] * 4

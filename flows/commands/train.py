@@ -26,6 +26,7 @@ def train(
     datasets: tuple[str, ...] = (),
     steps: int | None = None,
     batch_size: int | None = None,
+    accumulate: int | None = None,
     learning_rate: float | None = None,
     gradient_clip: float | None = None,
     ema_decay: float | None = None,
@@ -66,6 +67,8 @@ def train(
         datasets: Only these data sets of the store; default: all motion capture.
         steps: Optimizer steps; default: the preset's.
         batch_size: Clips a step and process; default: the preset's.
+        accumulate: Parts in which a batch goes through the network, one after the other: the same
+            gradient with less memory; default: the preset's.
         learning_rate: Of AdamW; default: the preset's.
         gradient_clip: Largest gradient norm, 0 for none; default: the preset's.
         ema_decay: Decay of the averaged weights that are saved, 0 for none; default: the preset's.
@@ -106,6 +109,7 @@ def train(
         changes={
             "steps": steps,
             "batch_size": batch_size,
+            "accumulate": accumulate,
             "learning_rate": learning_rate,
             "gradient_clip": gradient_clip,
             "ema_decay": ema_decay,

@@ -25,6 +25,10 @@ class Knowledge:
             torch.cat([self.weight3, other.weight3]),
         )
 
+    def part(self, some: slice) -> "Knowledge":
+        """That of some of the samples."""
+        return Knowledge(self.mask3[some], self.mask2[some], self.weight3[some])
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -60,6 +64,19 @@ class Batch:
             text=torch.cat([self.text, other.text]),
             knowledge=None if certain else self.known().join(other.known()),
             confidence=torch.cat(told) if len(told) == 2 else None,
+        )
+
+    def part(self, some: slice) -> "Batch":
+        """Some of its samples."""
+        return Batch(
+            x3=self.x3[some],
+            x2=self.x2[some],
+            input2=self.input2[some],
+            mask2=self.mask2[some],
+            pad=self.pad[some],
+            text=self.text[some],
+            knowledge=None if self.knowledge is None else self.knowledge.part(some),
+            confidence=None if self.confidence is None else self.confidence[some],
         )
 
     def known(self) -> Knowledge:

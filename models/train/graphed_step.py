@@ -55,6 +55,8 @@ class GraphedSteps:
             )
         if not run.config.bucketed:
             raise ValueError("captured steps need bucketed windows")
+        if run.config.accumulate > 1:
+            raise ValueError("captured steps take a batch whole: leave accumulate at 1")
         self._run, self._bank = run, bank
         if run.config.compile:
             compile_layers(run.network)

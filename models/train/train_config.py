@@ -78,6 +78,9 @@ class TrainConfig:
     (`models.train.seen_loss`); not in the paper."""
     masks_padding: bool = False
     """Hide padded frames from attention; the published network attends to them."""
+    accumulate: int = 1
+    """Parts in which a batch goes through the network, one after the other: the batch's own
+    gradient, with the memory of a part."""
     length_groups: int = 0
     """Batches of clips of about one length: so many batches of an epoch are filled together, and
     each is as long as its longest clip. What is learnt from a clip stays the same, as padding is
@@ -109,6 +112,7 @@ class TrainConfig:
                 raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
         self._check_wild()
         self._check_groups()
+        self._check_parts()
 
     def _check_3d(self) -> None:
         if not 0.0 < self.fraction_3d <= 1.0:
@@ -134,6 +138,17 @@ class TrainConfig:
             raise ValueError("in-the-wild clips need padded windows: bucketed and mix must be off")
         if self.wild_ratio < 1.0 and self.batch_size < 2:
             raise ValueError("a batch of motion capture and in-the-wild clips needs batch_size 2")
+
+    def _check_parts(self) -> None:
+        if self.accumulate < 1 or self.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate must divide batch_size {self.batch_size}, got {self.accumulate}"
+            )
+        if self.accumulate > 1 and (self.wild_ratio or self.fraction_3d < 1.0):
+            raise ValueError(
+                "accumulate needs clips that all count alike: no in-the-wild clips, and "
+                "fraction_3d 1"
+            )
 
     def _check_groups(self) -> None:
         if self.length_groups < 0:

@@ -144,14 +144,24 @@ def train_step(
     drawn = step_data(run, bank, wild, accelerator, fixed, window, g)
     inputs = noised_inputs(drawn.batch, fixed.stats, fixed.process, config, g, drawn.has_3d)
     lap("data")
-    losses = step_losses(run, model, drawn.batch, inputs, fixed, drawn.has_3d)
-    total = config.total(losses)
-    lap("forward")
-    accelerator.backward(total)
-    lap("backward")
+    found: list[dict[str, Tensor]] = []
+    for some in _parts(len(drawn.batch.x3), config.accumulate):
+        part, cut = drawn.batch.part(some), {name: value[some] for name, value in inputs.items()}
+        known = None if drawn.has_3d is None else drawn.has_3d[some]
+        losses = step_losses(run, model, part, cut, fixed, known)
+        lap("forward")
+        accelerator.backward(config.total(losses) / config.accumulate)
+        lap("backward")
+        found.append({path: loss.detach() for path, loss in losses.items()})
     _move(run, accelerator)
     lap("optimizer")
-    return {path: loss.detach() for path, loss in losses.items()}
+    return {path: torch.stack([each[path] for each in found]).mean() for path in found[0]}
+
+
+def _parts(count: int, parts: int) -> list[slice]:
+    """A batch of `count` samples in equal parts."""
+    size = count // parts
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def _no_lap(_part: str) -> None:

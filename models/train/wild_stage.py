@@ -90,6 +90,7 @@ def wild_stage(
         fraction_3d=1.0,
         bucketed=False,
         length_groups=0,
+        accumulate=1,
         mix=NO_MIX,
         precision="no",
         compile=False,

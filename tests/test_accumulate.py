@@ -1,0 +1,66 @@
+"""A batch in parts: the whole batch's gradient, with the memory of a part."""
+
+import dataclasses
+
+import pytest
+import torch
+from training_runs import assert_same_run, changed, silent
+from training_victim import TINY_NETWORK, tiny_data
+
+from models.train.run_state import Run
+from models.train.training import train
+from models.train.wild_stage import wild_stage
+
+STEADY = dataclasses.replace(TINY_NETWORK, dropout=0.0)
+"""Dropout draws other numbers for parts: it alone makes a difference."""
+DATA = tiny_data()
+
+
+@pytest.fixture(autouse=True)
+def on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+
+
+def trained(parts: int, out, **fields: object) -> Run:
+    config = changed(network=STEADY, batch_size=6, steps=6, accumulate=parts, **fields)
+    return train(config, *DATA, out, say=silent)
+
+
+@pytest.mark.parametrize("fields", [{}, {"length_groups": 2}, {"gradient_clip": 0.05}])
+def test_parts_learn_what_the_whole_batch_learns(fields: dict, tmp_path) -> None:
+    whole = trained(1, tmp_path / "whole", **fields)
+    for parts in (2, 6):
+        run = trained(parts, tmp_path / str(parts), **fields)
+        assert run.step == whole.step
+        ours, wanted = (r.network.state_dict() for r in (run, whole))
+        # Adam makes rounding of the smallest gradients larger; a step moves a weight by 3e-3.
+        torch.testing.assert_close(ours, wanted, atol=2e-4, rtol=1e-3)
+
+
+def test_a_run_in_parts_resumes_exactly(tmp_path) -> None:
+    fields = {"cosine_decay": False, "warmup_steps": 0, "network": TINY_NETWORK}
+    config = changed(batch_size=6, accumulate=3, **fields)
+    unbroken = train(config, *DATA, tmp_path / "whole", say=silent)
+    train(dataclasses.replace(config, steps=5), *DATA, tmp_path / "parts", say=silent)
+    resumed = train(config, *DATA, tmp_path / "parts", say=silent, resume=True)
+    assert_same_run(resumed, unbroken)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"accumulate": 2}, "must divide batch_size 3, got 2"),
+        ({"accumulate": 0}, "must divide"),
+        ({"accumulate": 3, "fraction_3d": 0.5}, "count alike"),
+        ({"accumulate": 3, "wild_ratio": 0.5}, "count alike"),
+    ],
+)
+def test_what_cannot_be_cut_into_parts_is_refused(wrong: dict, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        changed(**wrong)
+
+
+def test_what_was_trained_in_parts_can_be_finetuned_in_the_wild() -> None:
+    parent = changed(batch_size=6, accumulate=3)
+    config = wild_stage(parent, "paper", steps=3, wild_ratio=0.5)
+    assert (config.accumulate, config.wild_ratio) == (1, 0.5)
