@@ -7,9 +7,10 @@ import torch
 from training_runs import assert_same_run, changed, silent
 from training_victim import TINY_NETWORK, tiny_data
 
-from models.train.run_state import Run
+from models.train.run_state import Run, start_run
 from models.train.training import train
 from models.train.wild_stage import wild_stage
+from pipeline.skeletons import HUMANML3D
 
 STEADY = dataclasses.replace(TINY_NETWORK, dropout=0.0)
 """Dropout draws other numbers for parts: it alone makes a difference."""
@@ -26,15 +27,20 @@ def trained(parts: int, out, **fields: object) -> Run:
     return train(config, *DATA, out, say=silent)
 
 
+def weights(run: Run) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in run.network.parameters()])
+
+
 @pytest.mark.parametrize("fields", [{}, {"length_groups": 2}, {"gradient_clip": 0.05}])
 def test_parts_learn_what_the_whole_batch_learns(fields: dict, tmp_path) -> None:
     whole = trained(1, tmp_path / "whole", **fields)
+    began = start_run(whole.config, DATA[2], torch.device("cpu"), HUMANML3D)
+    way = weights(whole) - weights(began)
     for parts in (2, 6):
         run = trained(parts, tmp_path / str(parts), **fields)
         assert run.step == whole.step
-        ours, wanted = (r.network.state_dict() for r in (run, whole))
-        # Adam makes rounding of the smallest gradients larger; a step moves a weight by 3e-3.
-        torch.testing.assert_close(ours, wanted, atol=2e-4, rtol=1e-3)
+        # Not each weight: Adam makes steps of what is rounding where the true gradient is 0.
+        assert (weights(run) - weights(whole)).norm() < 0.01 * way.norm()
 
 
 def test_a_run_in_parts_resumes_exactly(tmp_path) -> None:
