@@ -4,10 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from accelerate import Accelerator
 from training_runs import assert_same_run, changed, silent
 from training_victim import TINY_NETWORK, tiny_data
 
 from models.train.run_state import Run, start_run
+from models.train.train_step import Fixed, train_step
 from models.train.training import train
 from models.train.wild_stage import wild_stage
 from pipeline.skeletons import HUMANML3D
@@ -41,6 +43,22 @@ def test_parts_learn_what_the_whole_batch_learns(fields: dict, tmp_path) -> None
         assert run.step == whole.step
         # Not each weight: Adam makes steps of what is rounding where the true gradient is 0.
         assert (weights(run) - weights(whole)).norm() < 0.01 * way.norm()
+
+
+def test_the_gradient_is_the_whole_batch_s_own() -> None:
+    """As large too, which Adam would not show."""
+    found = {}
+    for parts in (1, 2, 6):
+        config = changed(network=STEADY, batch_size=6, accumulate=parts, gradient_clip=0.0)
+        run = start_run(config, DATA[2], torch.device("cpu"), HUMANML3D)
+        fixed = Fixed.create(run, DATA[0], torch.device("cpu"))
+        run.optimizer.step = lambda *_, run=run, parts=parts: found.update(
+            {parts: torch.cat([p.grad.flatten() for p in run.network.parameters()])}
+        )
+        losses = train_step(run, run.network, DATA[0], Accelerator(), fixed)
+        assert all(loss.ndim == 0 for loss in losses.values())
+    for parts in (2, 6):
+        torch.testing.assert_close(found[parts], found[1], rtol=1e-3, atol=1e-6)
 
 
 def test_a_run_in_parts_resumes_exactly(tmp_path) -> None:
