@@ -16,7 +16,8 @@ from pipeline.arrays import Float32, Float64, Int64
 from pipeline.export.rig import Rig, children_of
 from pipeline.parametric_body.posed import PosedBody
 from pipeline.parametric_body.posing import JOINT, pose_body
-from pipeline.parametric_body.rest import RestBody, read_body
+from pipeline.parametric_body.rest import RestBody, read_body, vertex_normals
+from pipeline.physical.bones import bone_lengths
 from pipeline.render.palette import Colour
 from pipeline.skeletons import HUMANML3D
 
@@ -97,7 +98,8 @@ def human_mesh(rig: Rig) -> HumanMesh:
     _check_bones(wanted)
     posed = pose_body(body, wanted[None])
     whole = PosedBody(body, posed)
-    scale = float(_bone_sum(wanted) / _bone_sum(body.joints))
+    sizes = [bone_lengths(joints[None], HUMANML3D).sum() for joints in (wanted, body.joints)]
+    scale = float(sizes[0] / sizes[1])
     own = scale * whole.joints()[0]
     surface = scale * whole.vertices(0).astype(np.float64)
     positions = surface + _stretched(surface, own, wanted, carried)
@@ -105,7 +107,7 @@ def human_mesh(rig: Rig) -> HumanMesh:
     weights = np.take_along_axis(carried, joints, axis=1)
     return HumanMesh(
         positions=positions.astype(np.float32),
-        normals=_normals(positions, body.faces).astype(np.float32),
+        normals=vertex_normals(positions, body.faces).astype(np.float32),
         bones=np.asarray(rig.of_joint, np.uint8)[np.where(weights > 0, joints, 0)],
         weights=(weights / weights.sum(axis=1, keepdims=True)).astype(np.float32),
         triangles=_dressed(body.faces, carried),
@@ -149,12 +151,6 @@ def _check_bones(joints: Float64) -> None:
         )
 
 
-def _bone_sum(joints: Float64) -> float:
-    """Length of all bones between joints (22, 3) together."""
-    parents = np.array(HUMANML3D.parents[1:])
-    return float(np.linalg.norm(joints[1:] - joints[parents], axis=-1).sum())
-
-
 def _stretched(surface: Float64, own: Float64, wanted: Float64, carried: Float64) -> Float64:
     """(V, 3) by which corners move when the body's joints (22, 3) go to the wanted ones."""
     moved = wanted - own
@@ -169,17 +165,6 @@ def _stretched(surface: Float64, own: Float64, wanted: Float64, carried: Float64
             part = moved[joint] + share[:, None] * (moved[end] - moved[joint])
         out += carried[:, [joint]] * part
     return out
-
-
-def _normals(positions: Float64, faces: Int64) -> Float64:
-    """(V, 3) unit vectors: means of the faces around each corner, weighted by area."""
-    corners = positions[faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    out = np.zeros_like(positions)
-    for k in range(3):
-        np.add.at(out, faces[:, k], across)
-    length = np.linalg.norm(out, axis=-1, keepdims=True)
-    return np.where(length > 0.0, out / np.maximum(length, 1e-30), [0.0, 1.0, 0.0])
 
 
 def _dressed(

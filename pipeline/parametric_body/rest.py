@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.arrays import Float32, Float64, Int64
+from pipeline.arrays import AnyFloat, Float32, Float64, Int64
 
 AVERAGE_BODY = Path(__file__).with_name("average_body.npz")
 FLOATS = ("vertices", "heads", "weights", "joints", "face_points")
+SHORTEST = 1e-30
+"""No area is so small and not zero."""
 WHOLE = ("faces", "parents", "bones", "joint_bones")
 
 
@@ -65,3 +67,22 @@ def read_body(path: Path = AVERAGE_BODY) -> RestBody:
         joint_bones=arrays["joint_bones"].astype(np.int64),
         face_points=arrays["face_points"].astype(np.float64),
     )
+
+
+def vertex_normals(vertices: AnyFloat, faces: Int64) -> Float64:
+    """Which way a surface looks at its vertices: means of the faces there, weighted by area.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) indices, counter-clockwise seen from outside.
+
+    Returns:
+        (V, 3) unit length, outwards; up where a vertex has no face with an area.
+    """
+    corners = vertices[faces].astype(np.float64)
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    out = np.zeros((len(vertices), 3))
+    for k in range(3):
+        np.add.at(out, faces[:, k], across)
+    length = np.linalg.norm(out, axis=-1, keepdims=True)
+    return np.where(length > 0.0, out / np.maximum(length, SHORTEST), [0.0, 1.0, 0.0])

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.arrays import Float32, Float64, Int64
-from pipeline.parametric_body.rest import RestBody
+from pipeline.arrays import Float32, Int64
+from pipeline.parametric_body.rest import RestBody, vertex_normals
 
 SKIN, HAIR, SHIRT, TROUSERS, SHOES, SOLES = range(6)
 SKINS = ((236, 200, 178), (214, 168, 138), (173, 124, 92), (120, 82, 60), (86, 58, 44))
@@ -93,17 +93,10 @@ def _part_of(label: str, outfit: Outfit) -> int:
 def dress(body: RestBody, parts: Int64) -> Float32:
     """(V, 3) the vertices at rest, moved outwards by the cloth."""
     loose = np.array([LOOSE_M.get(part, 0.0) for part in range(SOLES + 1)])
-    return np.asarray(body.vertices + normals_of(body) * loose[parts][:, None], np.float32)
-
-
-def normals_of(body: RestBody) -> Float64:
-    """(V, 3) outward normals at rest."""
-    corners = body.vertices[body.faces].astype(np.float64)
-    face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    out = np.zeros((len(body.vertices), 3))
-    for i in range(3):
-        np.add.at(out, body.faces[:, i], face)
-    return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12))
+    return np.asarray(
+        body.vertices + vertex_normals(body.vertices, body.faces) * loose[parts][:, None],
+        np.float32,
+    )
 
 
 def colours(outfit: Outfit, parts: Int64, places: Float32) -> Float32:
