@@ -95,13 +95,13 @@ def write_glb(
         ValueError: `out` cannot be written.
     """
     rig = motion.rig
-    parts = _human(rig) if body == "anny" else _capsules(rig)
-    lowest = min(float(part.positions[:, 1].min()) for part in parts) if body == "anny" else None
+    human = body == "anny"
+    parts = _human(rig) if human else _capsules(rig)
     joint = float(rig.rest[:, 1].min())
-    raised = 0.0 if lowest is None else joint - lowest
+    raised = joint - min(float(part.positions[:, 1].min()) for part in parts) if human else 0.0
     floor = np.array([0.0, raised - joint, 0.0])
-    extras = dict(about or {}) | ({} if lowest is None else {"raised_m": round(raised, 6)})
-    notice = None if lowest is None else ANNY_NOTICE
+    extras = dict(about or {}) | ({"raised_m": round(raised, 6)} if human else {})
+    notice = ANNY_NOTICE if human else None
     model = gltf.GLTF2(
         asset=gltf.Asset(version="2.0", generator=GENERATOR, copyright=notice, extras=extras),
         scene=0,
