@@ -42,7 +42,7 @@ def together(tmp_path_factory):
             "ACCELERATE_USE_CPU": "true",
         },
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines(), out
 
 

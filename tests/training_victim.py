@@ -6,6 +6,7 @@ Prints each progress line and then waits SECONDS, so that a test can strike betw
 
 import dataclasses
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -51,6 +52,7 @@ ONE_STEP = dataclasses.replace(TINY, steps=1, gradient_clip=0.0, ema_decay=0.0)
 """Shows the gradient: nothing clips or averages it."""
 WILD_STEP = dataclasses.replace(ONE_STEP, batch_size=2, wild_ratio=0.5)
 """The same in the wild."""
+LATE_SECONDS = 2.0
 
 
 def tiny_data() -> tuple[MotionBank, MotionBank, Statistics]:
@@ -89,10 +91,17 @@ def main(out: Path, pause: float) -> None:
     train(TINY, *tiny_data(), out, resume=True, say=say_then_wait(pause))
 
 
+def come_late() -> None:
+    """All but the first process are late: it must not have begun a run that they then refuse."""
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(LATE_SECONDS)
+
+
 def both_stages(out: Path) -> None:
     """Stage II, where half of the network gets no gradient, and one plain step of the others."""
     data = tiny_data()
     second = train(dataclasses.replace(TINY, stage=2), *data, out / "2", say=say_then_wait(0))
+    come_late()
     first = train(ONE_STEP, *data, out / "1", say=say_then_wait(0))
     wild = train(WILD_STEP, *data, out / "w", wild=tiny_clips(), say=say_then_wait(0))
     encoder = "models.text.text_encoder" in sys.modules

@@ -140,6 +140,8 @@ def train(
         say = _say_nothing
     fingerprint = data_fingerprint(training, statistics, wild)
     run = _open_run(config, fingerprint, statistics, skeleton, out, accelerator, resume=resume)
+    # Before the first process writes here, the others have looked: a late one would refuse the run.
+    accelerator.wait_for_everyone()
     if run.step:
         say(f"resuming at step {run.step}")
     elif initial is not None:
