@@ -76,7 +76,8 @@ def read_bvh(path: Path) -> BvhFile:
     text = path.read_text(encoding="utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     if not text.startswith("HIERARCHY"):
         raise BvhError("this is not a BVH file: it does not begin with HIERARCHY")
-    tree, found, motion = text.removeprefix("HIERARCHY").partition("MOTION")
+    # The last one: a joint may be called so, and only numbers follow.
+    tree, found, motion = text.removeprefix("HIERARCHY").rpartition("MOTION")
     if not found:
         raise BvhError("the file ends before its MOTION part: it is cut off")
     nodes = _nodes(tree)

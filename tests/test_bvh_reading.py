@@ -102,6 +102,15 @@ def test_a_broken_file_is_refused_with_a_sentence(good, change, sentence):
         read_bvh(good)
 
 
+def test_a_joint_may_be_called_like_a_part_of_the_file(good):
+    """Regression: everything after the name was taken for the frames."""
+    before = read_bvh(good)
+    good.write_text(good.read_text().replace("mixamorig:Hips", "MOTION ROOT"))
+    bvh = read_bvh(good)
+    assert bvh.nodes[0].name == "MOTION ROOT"
+    assert (bvh.values == before.values).all()
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "b.bvh").write_bytes(bytes(range(256)) * 8)
     with pytest.raises(BvhError, match="not a BVH"):

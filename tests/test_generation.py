@@ -108,6 +108,8 @@ def test_seeds_and_copies_and_sentences_make_different_motions_and_the_list_does
     assert len(seeds) == 12
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert noise_seed(1, WALK, 0) == noise_seed(1, WALK, 0)
+    with pytest.raises(ValueError, match="the seed must lie within"):  # before hours of drawing
+        noise_seed(2**64, WALK, 0)
     assert [*occurrences((WALK, SIT, WALK), 2, 2)] == [2, 3]  # not the first two again
     assert [*occurrences((SIT, WALK), 1, 2)] == [0, 1]
 

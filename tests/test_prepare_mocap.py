@@ -20,6 +20,7 @@ from flows.prepare import store_motions
 from flows.prepare_mocap import prepare_mocap
 from flows.prepare_report import PrepareReport
 from models.data.motion import Motion
+from pipeline.arrays import Float32
 from pipeline.mocap_archive import read_archive
 from pipeline.normalisation import compute_statistics
 from pipeline.rejects import Reject
@@ -186,14 +187,30 @@ def test_clips_of_another_skeleton_are_rejected_by_name(tmp_path: Path) -> None:
     assert "22, 3)" in report.rejected["part_000000"]
 
 
+def spike(motion: Motion, metres: float) -> Float32:
+    """(T, J, 3) one hand's leap in frame 7: a damaged frame."""
+    out = np.zeros_like(motion.joints)
+    out[7, 21, 1] = metres
+    return out
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
         (lambda m: replace(m, joints=np.where(m.joints > 1, np.nan, m.joints)), "not finite"),
+        (
+            lambda m: replace(m, joints=m.joints + spike(m, 1e10)),
+            "m/s after frame 7, and at most 200",
+        ),
+        (
+            lambda m: replace(m, joints=m.joints + spike(m, 30.0)),
+            "frame or the next one is damaged",
+        ),
         (lambda m: replace(m, joints=m.joints[:2]), "2 frames"),
         (lambda m: replace(m, joints=m.joints[:, :21]), "21 joints"),
         (lambda m: replace(m, features=np.zeros((len(m.joints) - 1, 251), "f4")), "251"),
         (lambda m: replace(m, features=np.full((len(m.joints) - 1, 263), np.inf, "f4")), "finite"),
+        (lambda m: replace(m, features=np.full((len(m.joints) - 1, 263), 1e9, "f4")), "too large"),
     ],
 )
 def test_a_motion_that_cannot_be_trained_on_is_a_named_reject(

@@ -9,10 +9,16 @@ from synthetic_motion import random_motions
 
 from models.batches.augment import NO_MIX
 from models.checkpoint import load_checkpoint
-from models.data.training_data import build_bank, training_statistics, write_motions
+from models.data.training_data import (
+    build_bank,
+    read_motions,
+    training_statistics,
+    write_motions,
+)
 from models.network import CrossDiff, NetworkConfig
 from models.train.compiled_layers import compile_layers
 from models.train.graphed_step import GraphedSteps
+from models.train.one_run import alone_in
 from models.train.recipe import STAGES, configuration, main
 from models.train.run_state import start_run
 from models.train.train_config import PRESETS, TrainConfig
@@ -71,6 +77,23 @@ def test_a_stopped_run_continues_where_it_was(snapshot, tmp_path, capsys):
     done = recipe(snapshot, out, "--minutes", "0.01", budget="6")[-1]
     assert done["step"] > begun["step"] > 0
     assert done["seconds"] > begun["seconds"]
+
+
+def test_a_refused_continuation_leaves_the_run_as_it_was(snapshot, tmp_path):
+    """Regression: config.json, which the refusal names, was written over before it; other motions
+    were taken for the run's own."""
+    out, other = tmp_path / "run", tmp_path / "other.parquet"
+    recipe(snapshot, out, "--minutes", "0.0", budget="6")
+    before = (out / "config.json").read_bytes()
+    with pytest.raises(ValueError, match=r"begun with budget_seconds 6.0, not 7.0: .* config.json"):
+        recipe(snapshot, out, "--minutes", "0.0", budget="7")
+    motions = read_motions(snapshot)
+    write_motions([m for m in motions if m is not motions[0]], other)
+    with pytest.raises(ValueError, match="begun on other data"):
+        recipe(other, out, "--minutes", "0.0", budget="6")
+    with alone_in(out), pytest.raises(ValueError, match="a training is running in"):
+        recipe(snapshot, out, "--minutes", "0.0", budget="6")
+    assert (out / "config.json").read_bytes() == before
 
 
 def test_fields_of_the_configuration_can_be_set(snapshot):

@@ -218,6 +218,7 @@ def test_small_preset_stays_under_five_million_parameters():
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"text_drop": 1.5}, "text_drop must lie in 0..1"),
         ({"learning_rate": 0.0}, "learning_rate 0.0 must be positive"),
+        ({"seed": 1_764_000_000_000}, "seed must lie within 100000000000 of 0"),
         ({"gradient_clip": -1.0}, "gradient_clip -1.0 must not be negative"),
         ({"fraction_3d": 0.0}, "fraction_3d must be above 0 and at most 1"),
         ({"only_3d": True, "stage": 2}, "only_3d is Stage I without 2D"),

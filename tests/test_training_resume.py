@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,45 @@ def test_resuming_with_another_configuration_is_refused(data, unbroken):
 def test_a_folder_that_holds_a_run_is_refused_without_resume(data, unbroken):
     with pytest.raises(ValueError, match=r"already holds a training run; add --resume or choose"):
         train(TINY, *data, unbroken[1], say=silent)
+
+
+def test_a_second_training_of_the_folder_is_refused_while_the_first_goes_on(
+    data, unbroken, tmp_path
+):
+    """Regression: two wrote into one folder by turns, with and without --resume."""
+    refused = []
+
+    def say(message: str) -> None:
+        if message.startswith("step 2/"):
+            for resume in (True, False):
+                with pytest.raises(ValueError, match=r"a training is running in .*: wait for it"):
+                    train(TINY, *data, tmp_path, resume=resume, say=silent)
+                refused.append(resume)
+
+    run = train(TINY, *data, tmp_path, say=say)
+    assert refused == [True, False]
+    assert_same_run(run, unbroken[0])
+    assert train(TINY, *data, tmp_path, resume=True, say=silent).step == TINY.steps  # let go
+
+
+class AskedInBetween:
+    """Somebody asks for an end just after the loop has looked for the first time."""
+
+    looks = 0
+
+    @property
+    def asked(self) -> bool:
+        self.looks += 1
+        return self.looks > 1
+
+
+def test_ctrl_c_after_a_look_does_not_end_the_run_unsaved(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        models.train.training, "stop_after_step", lambda: nullcontext(AskedInBetween())
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, *data, tmp_path, say=silent)
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 2
 
 
 def test_a_damaged_state_is_refused_with_a_sentence(data, unbroken, tmp_path):

@@ -14,6 +14,11 @@ from pipeline.views import View, four_views
 SPLITS = ("train", "val", "test")
 FEWEST_FRAMES = 3
 """Two feature rows: one row has no velocity to the next."""
+MAX_SPEED_M_S = 200.0
+"""No joint is faster: 15 m/s is the most in 4,011 captured clips. A damaged frame leaps farther,
+and one of them alone can make the statistics of a whole data set worthless."""
+MAX_FEATURE_M = 1000.0
+"""Nor is any feature of a source's own rows larger: metres, metres a frame, a rotation's entry."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,19 @@ def _check(motion: Motion, skeleton: Skeleton) -> None:
         raise ValueError(f"its split is {motion.split!r}, expected train, val or test")
     if not np.isfinite(motion.joints).all():
         raise ValueError("it has positions that are not finite")
+    leaps = np.linalg.norm(np.diff(motion.joints.astype(np.float64), axis=0), axis=-1).max(axis=1)
+    fastest = float(leaps.max()) * motion.fps * skeleton.metres_per_unit
+    if fastest > MAX_SPEED_M_S:
+        raise ValueError(
+            f"a joint moves at {fastest:.3g} m/s after frame {leaps.argmax()}, and at most "
+            f"{MAX_SPEED_M_S:g} can be: that frame or the next one is damaged"
+        )
     if motion.features is not None:
         if motion.features.shape[1:] != (skeleton.dim3,):
             width = motion.features.shape[1:]
             raise ValueError(f"its feature rows are {width} wide, expected {skeleton.dim3}")
         if not np.isfinite(motion.features).all():
             raise ValueError("it has features that are not finite")
+        if np.abs(motion.features).max() * skeleton.metres_per_unit > MAX_FEATURE_M:
+            row = int(np.abs(motion.features).max(axis=1).argmax())
+            raise ValueError(f"its features in row {row} are too large for any motion: damaged")

@@ -18,6 +18,8 @@ from pipeline.representation3d import recover_metric_joints
 
 SHORTEST_S = 2.0
 """Shorter clips are not what the networks were trained on."""
+LARGEST_SEED = 2**63 - 1
+"""A whole number of an NPZ file has 64 bits."""
 GPU_ROWS = 32
 """Motions of one batch on a GPU. On a CPU one at a time is as fast, and padding costs time."""
 GPU_FRAME_UNIT = 28
@@ -72,7 +74,12 @@ def noise_seed(seed: int, caption: str, copy: int) -> int:
     """The noise of a motion: from the user's seed, its sentence, and which copy of it this is.
 
     What else is asked for in the same run has no say in it.
+
+    Raises:
+        ValueError: The seed is larger than the files can keep.
     """
+    if abs(seed) > LARGEST_SEED:
+        raise ValueError(f"the seed must lie within {LARGEST_SEED} of 0, not {seed}")
     digest = hashlib.sha256(f"{seed}\n{copy}\n{caption}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1  # a generator takes 63 bits
 

@@ -31,7 +31,8 @@ from models.data.training_data import (
 )
 from models.train.graphed_step import GraphedSteps
 from models.train.lift_stage import LIFT
-from models.train.run_state import Run, load_state, save_state, start_run
+from models.train.one_run import alone_in
+from models.train.run_state import Run, data_fingerprint, load_state, save_state, start_run
 from models.train.train_config import BASE_NETWORK, PRESETS, SMALL_NETWORK, TrainConfig
 from models.train.validation import validate
 from pipeline.normalisation import Statistics
@@ -97,11 +98,11 @@ def load_sets(path: Path) -> Sets:
     )
 
 
-def _start(
-    config: TrainConfig, statistics: Statistics, out: Path, initial: Checkpoint | None
-) -> Run:
+def _start(config: TrainConfig, sets: Sets, out: Path, initial: Checkpoint | None) -> Run:
+    statistics = sets.statistics if initial is None else initial.statistics
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run = start_run(config, statistics, device, HUMANML3D)
+    run.data = data_fingerprint(sets.train, statistics)
     if (out / "state.pt").exists():
         load_state(run, out / "state.pt")
     elif initial is not None:
@@ -213,13 +214,17 @@ def configuration(options: Options) -> TrainConfig:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Load, continue or begin, train, save."""
     options = _options(arguments)
-    config = configuration(options)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n")
+    with alone_in(options.out):
+        _run(options, configuration(options))
+
+
+def _run(options: Options, config: TrainConfig) -> None:
     began = time.monotonic()
     sets = load_sets(options.data)
     initial = load_checkpoint(options.initial) if options.initial else None
-    run = _start(config, initial.statistics if initial else sets.statistics, options.out, initial)
+    run = _start(config, sets, options.out, initial)
+    # Not before: a run that refuses these options names this file for its own.
+    (options.out / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n")
     device = run.network.embed_text.weight.device
     seconds = time.monotonic() - began
     print(f"{len(sets.train)} motions loaded in {seconds:.0f} s on {device}", flush=True)

@@ -23,6 +23,8 @@ STAGE_1_EPOCHS, STAGE_2_EPOCHS = 4000, 2000
 PRECISIONS = ("no", "bf16")
 SEEN = "seen"
 """The loss that is not a path's: see `TrainConfig.seen_weight`."""
+LARGEST_SEED = 100_000_000_000
+"""Every step's random stream has a number of its own, of 63 bits."""
 SHARES = ("text_drop", "zero_step_text_drop", "zero_step_share", "ema_decay", "wild_ratio")
 
 
@@ -100,6 +102,8 @@ class TrainConfig:
         for name in ("steps", "batch_size", "log_every", "validate_every", "validation_motions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if abs(self.seed) > LARGEST_SEED:
+            raise ValueError(f"seed must lie within {LARGEST_SEED} of 0, got {self.seed}")
         if not 0.0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate {self.learning_rate} must be positive")
         if not self.gradient_clip >= 0.0:

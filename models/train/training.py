@@ -19,6 +19,7 @@ from models.checkpoint import save_checkpoint
 from models.data.training_data import MotionBank
 from models.data.wild_bank import WildBank
 from models.train.compiled_layers import compile_layers
+from models.train.one_run import alone_in
 from models.train.run_state import (
     STATE_FILE,
     Run,
@@ -123,8 +124,8 @@ def train(
 
     Raises:
         ValueError: `out` holds a run and `resume` is off; the run was begun with other options or
-            data; or nobody said which motions have 3D though only a share may; or clips and
-            `config.wild_ratio` do not fit together.
+            data; another training is running in `out`; or nobody said which motions have 3D though
+            only a share may; or clips and `config.wild_ratio` do not fit together.
     """
     if wild is None and config.wild_ratio:
         raise ValueError(
@@ -138,38 +139,41 @@ def train(
     accelerator = make_accelerator(config.precision, out)
     if not accelerator.is_main_process:
         say = _say_nothing
-    fingerprint = data_fingerprint(training, statistics, wild)
-    run = _open_run(config, fingerprint, statistics, skeleton, out, accelerator, resume=resume)
-    # Before the first process writes here, the others have looked: a late one would refuse the run.
-    accelerator.wait_for_everyone()
-    if run.step:
-        say(f"resuming at step {run.step}")
-    elif initial is not None:
-        run.network.load_state_dict(initial)
-        run.averaged.load_state_dict(initial)
-    if accelerator.is_main_process:
-        _write_run(run, out, about or {})
-    device = accelerator.device
-    job = _Job(
-        run,
-        training.to(device),
-        validation.to(device),
-        accelerator,
-        out,
-        about or {},
-        say,
-        has_3d,
-        None if wild is None else wild.to(device),
-        math.inf if max_minutes is None else max_minutes * SECONDS_PER_MINUTE,
-        Pace(run.step),
-    )
-    # Several processes would not all stop after the same step: their launcher ends them.
-    alone = accelerator.num_processes == 1
-    stopping = stop_after_step() if alone else nullcontext(StopRequest())
-    with scalars(accelerator, run.step, say), stopping as stop:
-        _loop(job, stop)
-    if stop.asked:
-        raise KeyboardInterrupt
+    # The first process holds the folder for all of them.
+    with alone_in(out) if accelerator.is_main_process else nullcontext():
+        fingerprint = data_fingerprint(training, statistics, wild)
+        run = _open_run(config, fingerprint, statistics, skeleton, out, accelerator, resume=resume)
+        # Before the first process writes here, the others have looked: a late one would refuse
+        # the run.
+        accelerator.wait_for_everyone()
+        if run.step:
+            say(f"resuming at step {run.step}")
+        elif initial is not None:
+            run.network.load_state_dict(initial)
+            run.averaged.load_state_dict(initial)
+        if accelerator.is_main_process:
+            _write_run(run, out, about or {})
+        device = accelerator.device
+        job = _Job(
+            run,
+            training.to(device),
+            validation.to(device),
+            accelerator,
+            out,
+            about or {},
+            say,
+            has_3d,
+            None if wild is None else wild.to(device),
+            math.inf if max_minutes is None else max_minutes * SECONDS_PER_MINUTE,
+            Pace(run.step),
+        )
+        # Several processes would not all stop after the same step: their launcher ends them.
+        alone = accelerator.num_processes == 1
+        stopping = stop_after_step() if alone else nullcontext(StopRequest())
+        with scalars(accelerator, run.step, say), stopping as stop:
+            _loop(job, stop)
+        if stop.asked:
+            raise KeyboardInterrupt
     return run
 
 
@@ -185,14 +189,15 @@ def _open_run(
 ) -> Run:
     """A fresh run, or the one in `out`."""
     state = out / STATE_FILE
-    if state.exists() and not resume:
+    begun = state.exists()
+    if begun and not resume:
         raise ValueError(
             f"{out} already holds a training run; add --resume or choose another --out"
         )
     out.mkdir(parents=True, exist_ok=True)
     run = start_run(config, statistics, accelerator.device, skeleton)
     run.data = fingerprint
-    if state.exists():
+    if begun:
         load_state(run, state)
     return run
 
@@ -266,17 +271,17 @@ def _loop(job: _Job, stop: StopRequest) -> None:
         if clock is not None:
             _report(job, losses, clock)
             told = job.pace.elapsed
-        over = elapsed > job.max_seconds
+        over, asked = elapsed > job.max_seconds, stop.asked  # looked at once: it comes at any time
         last = run.step == config.steps or run.out_of_budget
         if run.step % config.validate_every == 0 or last or over:
             with job.pace.pause():
                 _keep(job)
             saved = job.pace.elapsed
-        elif stop.asked or job.pace.elapsed - saved > SAVE_SECONDS:
+        elif asked or job.pace.elapsed - saved > SAVE_SECONDS:
             with job.pace.pause():
                 _save(job)
             saved = job.pace.elapsed
-        if stop.asked:
+        if asked:
             break
         if over and not last:
             job.say(f"stopped after {elapsed:.0f} s at step {run.step}; --resume continues")
