@@ -16,7 +16,7 @@ from pipeline.pose.joint_sets import COCO17
 from pipeline.pose.movenet import Detection, MoveNet
 from pipeline.pose.packaged import MODEL_COMPLEXITY
 from pipeline.pose.people_movenet import MoveNetScene
-from pipeline.pose.people_scene import Person
+from pipeline.pose.people_scene import Lost, Person
 from pipeline.pose.seats import AS_COCO, seat_of, turned_between
 from tests.truth_clips import all_truth_clips
 
@@ -125,6 +125,31 @@ def test_who_is_read_upside_down_is_put_right_at_the_next_look(jack: np.ndarray)
         (joints,) = scene.take(jack).joints
         right = np.linalg.norm(joints[AS_COCO] - _truth(), axis=1)[LIMBS].mean()
         assert right < 5 < wrong
+    finally:
+        scene.close()
+
+
+@pytest.mark.parametrize(("times", "found"), [(1.0, 1), (2.0, 0)])
+def test_the_only_one_is_sought_closely_when_lost_and_must_be_of_their_size(
+    network: MoveNet, jack: np.ndarray, times: float, found: int
+) -> None:
+    """Regression: who was alone was sought in the whole picture only, where small people hide."""
+    small = cv2.resize(jack, None, fx=0.56, fy=0.56)
+    room = np.full((960, 1280, 3), 128, np.uint8)
+    room[300 : 300 + len(small), 500 : 500 + small.shape[1]] = small
+    (close_by,) = network.find(small)
+    seat = seat_of(close_by)
+    lost = replace(
+        seat, x=seat.x + 500, y=seat.y + 300, width=times * seat.width, height=times * seat.height
+    )
+    only_sure = PeopleSettings(movenet_score=0.3)
+    assert max(person.score for person in network.find(room)) < only_sure.movenet_score
+    scene = MoveNetScene(only_sure, (1280, 960), JointReader(0.5, MODEL_COMPLEXITY))
+    try:
+        scene.lost = [Lost(lost, frames_left=5)]
+        assert len(scene.take(room).joints) == found
+        scene.lost, scene.people = [], []
+        assert len(scene.take(room).joints) == 0, "not where nobody was lost"
     finally:
         scene.close()
 

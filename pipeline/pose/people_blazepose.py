@@ -24,7 +24,7 @@ class BlazePoseScene(Scene):
         if due:
             whole = Region(0, 0, *self.frame_size)
             self.look(picture, [whole, *self.around.next_tiles()])
-        self.look(picture, self.where_lost())
+        self.look(picture, [region for _, region in self.where_lost()])
 
     def close(self) -> None:
         """Give all graphs' memory back."""

@@ -8,7 +8,7 @@ from pipeline.arrays import UInt8
 from pipeline.pose.blazepose_graphs import Follower, Reading, Roi
 from pipeline.pose.movenet import Detection, MoveNet
 from pipeline.pose.people_scene import Person, Scene
-from pipeline.pose.people_search import Region
+from pipeline.pose.people_search import Region, same_size
 from pipeline.pose.seats import agreement, box_of, seat_of, turned_between
 from pipeline.tracking import box_iou
 
@@ -32,12 +32,17 @@ class MoveNetScene(Scene):
         self.net = MoveNet(self.settings.movenet_score)
 
     def search(self, picture: UInt8, *, due: bool) -> None:
-        """Look everywhere when it is time; every other frame closely around the lost."""
+        """Look everywhere when it is time; closely around those who are lost even then.
+
+        Close by, an onlooker is as easily found as the lost: only somebody of their size counts.
+        """
         if due:
             self.seat_all(picture, self.net.find(picture))
-        for region in self.where_lost():
-            if not due and self.frame % 2:
-                self.seat_all(picture, self._closely(picture, region))
+        for lost, region in self.where_lost():
+            if self.frame % self.settings.lost_every:
+                continue
+            near = self._closely(picture, region)
+            self.seat_all(picture, [d for d in near if same_size(seat_of(d), lost)])
 
     def seat_all(self, picture: UInt8, found: list[Detection]) -> None:
         """Follow who is new, and put right who is followed wrongly."""

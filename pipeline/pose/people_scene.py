@@ -89,7 +89,7 @@ class Scene:
                 self.keep(picture, person.follower, reading)
         return len(self.lost) > known
 
-    def where_lost(self) -> list[Region]:
+    def where_lost(self) -> list[tuple[Roi, Region]]:
         """Around everybody lost a short while ago; who was found again is no longer looked for."""
         still = []
         for lost in self.lost:
@@ -97,8 +97,8 @@ class Scene:
             if lost.frames_left > 0 and not any(same_person(lost.roi, p.roi) for p in self.people):
                 still.append(lost)
         self.lost = still
-        around = [region_around(lost.roi, self.frame_size) for lost in still]
-        return [region for region in around if region is not None]
+        around = [(lost.roi, region_around(lost.roi, self.frame_size)) for lost in still]
+        return [(roi, region) for roi, region in around if region is not None]
 
     def keep(self, picture: UInt8, follower: Follower, reading: Reading) -> None:
         """Go on following somebody whose joints were read."""

@@ -70,8 +70,12 @@ def find_in(finder: PersonFinder, picture: UInt8, region: Region) -> list[Roi]:
 def same_person(a: Roi, b: Roi) -> bool:
     """Whether two squares of one picture stand for one person."""
     distance = math.hypot(a.x - b.x, a.y - b.y)
-    ratio = max(a.width, b.width) / max(min(a.width, b.width), 1e-6)
-    return distance < SAME_DISTANCE * min(a.width, b.width) and ratio < SAME_SIZE
+    return distance < SAME_DISTANCE * min(a.width, b.width) and same_size(a, b)
+
+
+def same_size(a: Roi, b: Roi) -> bool:
+    """Whether two squares may hold one person, by their sides."""
+    return max(a.width, b.width) < SAME_SIZE * max(min(a.width, b.width), 1e-6)
 
 
 @dataclass

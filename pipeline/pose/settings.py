@@ -46,7 +46,7 @@ class PackagedSettings:
 
 
 DETECTORS = ("movenet", "blazepose")
-_ONLY_MOVENET = ("detector", "movenet_score", "movenet_tracking")
+_ONLY_MOVENET = ("detector", "movenet_score", "movenet_tracking", "lost_every")
 """Not told of `blazepose`: what was labelled before MoveNet came keeps its id."""
 _ONLY_BLAZEPOSE = (
     "tile_zooms",
@@ -70,6 +70,8 @@ class PeopleSettings:
     movenet_tracking: float = 0.3
     """MoveNet: least presence at which somebody's joints are still read. Lower than the 0.5 beside
     BlazePose's detector, since MoveNet puts right who was led astray."""
+    lost_every: int = 1
+    """MoveNet: frames between two close looks around somebody who was lost."""
     detect_every: int = 5
     """Frames between two looks for new people; in between, who is known is followed."""
     tile_zooms: tuple[int, ...] = (2, 3)
@@ -100,7 +102,7 @@ class PeopleSettings:
     """Who is seen in fewer frames is nobody: waves and pool edges look like people for a moment."""
 
     def __post_init__(self) -> None:
-        for name in ("detect_every", "max_people"):
+        for name in ("detect_every", "lost_every", "max_people"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if self.detector not in DETECTORS:
