@@ -10,7 +10,6 @@ from models.data.captions import tokenise
 from pipeline.export.exported import ExportMotion
 from pipeline.export.generated import digest_of, read_generated
 from pipeline.export.names import labels_of_files
-from storage.decisions import decisions_version
 from storage.export_rows import exported_rows, lineage_facts, open_pinned
 from storage.export_selection import Selection, select_motions
 from storage.lineage import sha256_text
@@ -73,7 +72,7 @@ def find_source(options: ExportOptions) -> Source:
     request = {
         "store": str(store.location),
         "tables": versions,
-        "decisions_version": decisions_version(store),
+        "decisions_version": selection.decisions_version,
         "motions": len(ids),
         "motions_hash": sha256_text("\n".join(ids)),
     }

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.catalog import list_motions
-from storage.decisions import Decision, as_decided, current_decisions
+from storage.decisions import Decision, as_decided, current_decisions, decisions_version
 from storage.errors import UnknownMotion
 from storage.store import Store
 
@@ -33,6 +33,8 @@ class Selection:
     """By motion id, for those that a curator spoke of."""
     left_out: int
     """Dropped by a curator."""
+    decisions_version: int | None = None
+    """Of the decisions that were heard; None: the store has no such table."""
 
     @property
     def ids(self) -> list[str]:
@@ -72,7 +74,9 @@ def select_motions(
         StoreError: The store cannot be read.
     """
     table = list_motions(store, dataset=dataset, action=action, min_score=min_score)
-    decided = current_decisions(store)
+    # The version first: what is decided while this runs belongs to the next export.
+    heard = decisions_version(store)
+    decided = {} if heard is None else current_decisions(store, version=heard)
     verdicts = [_verdict(decided.get(i)) for i in table.column("motion_id").to_pylist()]
     table = table.append_column("verdict", pa.array(verdicts, pa.string()))
     table = _as_split(table, decided)
@@ -93,7 +97,7 @@ def select_motions(
         table = table.filter(keep)
     rows = tuple(as_decided(row, decided.get(row["motion_id"])) for row in table.to_pylist())
     spoken = {row["motion_id"] for row in rows} & set(decided)
-    return Selection(rows, {name: decided[name] for name in sorted(spoken)}, left_out)
+    return Selection(rows, {name: decided[name] for name in sorted(spoken)}, left_out, heard)
 
 
 def _verdict(decision: Decision | None) -> str | None:

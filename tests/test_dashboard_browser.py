@@ -369,6 +369,33 @@ def test_a_decision_whose_answer_was_lost_is_recorded_once_and_shows_as_saved(
     assert [each.verdict for each in made] == ["drop", "keep"]
 
 
+def test_what_waits_in_a_duplicated_tab_is_sent_by_the_first_alone(
+    opened: Browser, written: Server
+) -> None:
+    """Browsers copy what a tab keeps; sent by both, each decision would be there twice."""
+    name = motion_ids(written)[0]
+    with visitor(opened, written.url, forgiving=re.compile("Failed to load resource")) as here:
+        page = here.go(f"#/motion?id={name}")
+        expect(page.locator(".decision-state")).to_have_text("Nobody has decided yet.")
+        page.route("**/api/store", lambda route: route.abort())
+        page.route("**/api/decisions", lambda route: route.abort())
+        here.key("d", "a", "w")
+        expect(page.locator("#saving")).to_have_text("Saving 3\N{HORIZONTAL ELLIPSIS}")
+        kept = page.evaluate("() => JSON.stringify(sessionStorage)")
+        copy = page.context.new_page()
+        copy.add_init_script(f"Object.assign(sessionStorage, {kept})")
+        page.unroute_all()
+        copy.goto(page.url)
+        expect(copy.locator(".toast")).to_contain_text("that this one was copied from")
+        expect(page.locator(".decision-state")).to_contain_text(
+            "Needs work \N{EN DASH} saved", timeout=20_000
+        )
+        for each in (copy, page):
+            expect(each.locator("#saving")).to_be_hidden()
+    made = decision_history(open_store(str(written.store)), name)
+    assert [each.verdict for each in made] == ["drop", "keep", "needs-work"]
+
+
 def test_what_the_tab_cannot_keep_is_not_sent_again(opened: Browser, written: Server) -> None:
     """A state that is too large to be kept must not leave an older one that lists it as unsent."""
     name = motion_ids(written)[0]

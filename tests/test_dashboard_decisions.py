@@ -14,9 +14,11 @@ import pytest
 import storage_shards as samples_of
 from dashboard_server import ask, command, served, wait_until
 from deltalake import DeltaTable
+from export_store import captured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mocap_archives import Hashed
+from motion_store import RECIPE
 
 from flows.decide import DecideOptions, run_decide
 from flows.finetune_data import open_wild
@@ -34,8 +36,11 @@ from storage.decisions import (
     read_decisions,
     record_decisions,
 )
+from storage.recipes import register_recipe
+from storage.rows import ShardRows
 from storage.schemas import DECISIONS, TABLES
-from storage.store import Store, open_store
+from storage.shards import commit_shard
+from storage.store import Store, create_store, open_store
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -85,6 +90,18 @@ def test_many_at_once_are_one_commit_and_all_or_nothing(page, store: Store):
     assert "'nobody'" in page.post("/api/decisions", wrong, 404)["error"]
     assert decisions_version(store) == version + 1
     assert page.get("/api/motions", verdict="drop", split="val")["total"] == len(names)
+
+
+def test_a_recording_deep_in_its_folders_is_looked_at_and_decided_on(tmp_path: Path):
+    name = f"{'a long folder ' * 9}/{'a long name ' * 11}"
+    store = create_store(tmp_path / "store")
+    register_recipe(store, "mocap", RECIPE)
+    rows = ShardRows("mocap", "s1", RECIPE.recipe_id, (), (), [captured(name, 0)])
+    commit_shard(store, rows)
+    with served(store, tmp_path / "cache") as page:
+        assert page.get("/api/motion", id=name)["motion_id"] == name
+        assert page.client.get("/api/thumb", params={"id": name}).status_code == 200
+        assert page.decide(name, verdict="drop")["current"][name]["verdict"] == "drop"
 
 
 def test_rows_filters_and_search_count_decisions_in(page):

@@ -71,10 +71,28 @@ def test_another_name_is_not_answered(page: Page, host: str):
         assert page.client.get(path, headers={"Host": host}).status_code == 421
 
 
-def test_a_listener_for_others_knows_numbers_and_its_own_name(filled: Store, tmp_path: Path):
+def test_with_a_token_any_name_is_answered_and_none_without_it(filled: Store, tmp_path: Path):
+    """A proxy in front has a name of its own; a name that was rebound to us has no cookie."""
     with served(filled, tmp_path, host="0.0.0.0", token=TOKEN) as page:
-        for host, status in (("192.168.0.7:8420", 200), ("evil.example", 421)):
+        for host, status in (("192.168.0.7:8420", 200), ("data.example", 200), ("[", 421)):
             assert page.client.get("/api/store", headers={"Host": host}).status_code == status
+        nobody = {"Host": "evil.example", "Authorization": ""}
+        for path in ("/", "/api/store", "/static/index.html"):
+            assert page.client.get(path, headers=nobody).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["data.example", "127.0.0.1:8420"])
+def test_curators_decide_through_a_proxy(filled: Store, tmp_path: Path, host: str):
+    """It speaks TLS and hands the public name on, or its own for us; browsers tell whose page."""
+    shutil.copytree(filled.location.path, tmp_path / "store")
+    with served(open_store(tmp_path / "store"), tmp_path / "cache", token=TOKEN) as page:
+        body = {"motion_ids": page.ids()[:1], "verdict": "drop"}
+        public = {"Host": host, "Origin": "https://data.example"}
+        for site, status in (("same-origin", 200), ("same-site", 403), ("cross-site", 403)):
+            headers = {**public, "Sec-Fetch-Site": site}
+            answer = page.client.post("/api/decisions", json=body, headers=headers)
+            assert answer.status_code == status, site
+        assert page.client.post("/api/decisions", json=body, headers=public).status_code == 403
 
 
 def test_without_the_token_nothing_is_told(filled: Store, tmp_path: Path):
@@ -174,7 +192,7 @@ def test_sizes_are_bounded(page: Page):
     for wrong in (
         {"motion_ids": []},
         {"motion_ids": [f"m{n}" for n in range(BULK + 1)], "verdict": "keep"},
-        {"motion_ids": ["x" * 201], "verdict": "keep"},
+        {"motion_ids": ["x" * 1001], "verdict": "keep"},
         {"motion_ids": [first], "captions": ["x" * 501]},
         {"motion_ids": [first], "captions": ["x"] * 21},
         {"motion_ids": [first], "captions": []},

@@ -13,6 +13,7 @@ from export_store import CAPTURED, make_export_store
 from filelock import FileLock
 from motion_folders import vectors, write_folder
 
+from flows import export_sources
 from flows.cli import main
 from flows.listing import list_store
 from pipeline.bvh_file import read_bvh
@@ -22,7 +23,8 @@ from pipeline.generated_files import write_motion
 from pipeline.representation3d import recover_joints
 from pipeline.skeletons import HUMANML3D, KIT
 from storage.catalog import get_motion, list_motions
-from storage.decisions import Decision, record_decisions
+from storage.decisions import Decision, current_decisions, record_decisions
+from storage.export_selection import select_motions
 from storage.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +143,31 @@ def test_curators_are_heard(samples, tmp_path, capsys):
     status, data = export(capsys, *asked, "--out", out)
     assert status == 2
     assert "another export" in data["error"]
+
+
+def test_what_is_decided_while_an_export_chooses_belongs_to_the_next_one(
+    samples, tmp_path, capsys, monkeypatch
+):
+    """Otherwise the export that goes on would keep files that tell of the older decisions."""
+    store = make_export_store(tmp_path, samples)
+    before = Decision(motion_id=CAPTURED[1], by="me", captions=("before",))
+    record_decisions(store, [before])
+
+    def choose(*args, **kwargs):
+        chosen = select_motions(*args, **kwargs)
+        record_decisions(store, [Decision(motion_id=CAPTURED[1], by="me", captions=("after",))])
+        return chosen
+
+    out = tmp_path / "out"
+    asked = (CAPTURED[1], "--store", str(store.location.path), "--format", "csv", "--out", out)
+    monkeypatch.setattr(export_sources, "select_motions", choose)
+    assert export(capsys, *asked)[0] == 0
+    monkeypatch.undo()
+    told = manifest(out)
+    heard = current_decisions(store, version=told["request"]["decisions_version"])
+    assert heard[CAPTURED[1]].captions == tuple(told["motions"][0]["captions"]) == ("before",)
+    status, data = export(capsys, *asked)
+    assert (status, "another export" in data["error"]) == (2, True)
 
 
 @pytest.mark.parametrize(

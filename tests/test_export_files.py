@@ -75,9 +75,9 @@ def test_an_npz_that_is_none_of_ours_is_refused_in_one_sentence(tmp_path, conten
 
 def test_facts_of_any_kind_are_such_as_a_manifest_can_hold(tmp_path):
     arrays = {"joints": np.zeros((2, 22, 3)), "features": np.zeros((1, 263)), "fps": 20.0}
-    odd = {"day": np.datetime64("2020-01-02"), "raw": np.bytes_(b"ab"), "seed": 3}
+    odd = {"day": np.datetime64("2020-01-02"), "raw": np.bytes_(b"ab"), "seed": 3, "loss": np.nan}
     np.savez(tmp_path / "m.npz", **arrays, **odd)
-    told = json.loads(json.dumps(read_generated(tmp_path / "m.npz").lineage))
+    told = json.loads(json.dumps(read_generated(tmp_path / "m.npz").lineage, allow_nan=False))
     assert told["seed"] == 3
     assert "2020" in told["day"]
 
@@ -230,6 +230,19 @@ def test_an_export_goes_on_and_another_one_is_refused(tmp_path):
     with pytest.raises(ValueError, match="another export"):
         begin_export(folder, {"format": "glb"}, overwrite=False)
     assert begin_export(folder, {"format": "glb"}, overwrite=True).done == {}
+
+
+@pytest.mark.parametrize("text", ["a\u2028b", "a\x85b", "\u00dcbung", "not UTF-8: \udcff"])
+def test_any_text_is_read_back_and_a_cut_within_a_letter_is_none(tmp_path, text):
+    request, entry = {"query": text}, {"id": text, "file": "a.bvh", "captions": [text]}
+    begin_export(tmp_path, request, overwrite=False).note(text, entry)
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write('{"key": "\u00dc'.encode()[:-1])
+    again = begin_export(tmp_path, request, overwrite=False)
+    assert again.done == {text: entry}
+    again.finish({"motions": [entry]})
+    assert json.loads((tmp_path / MANIFEST).read_text("utf-8"))["motions"] == [entry]
+    assert begin_export(tmp_path, request, overwrite=False).done == {text: entry}
 
 
 @pytest.mark.parametrize("name", ["notes.txt", MANIFEST, JOURNAL])

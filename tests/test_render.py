@@ -38,6 +38,7 @@ from pipeline.render import (
 )
 from pipeline.render.charts import histogram, stacked
 from pipeline.render.film import PANEL_PX, on_grid
+from pipeline.render.ground import draw_ground
 from pipeline.render.overlay import draw_pose
 from pipeline.render.palette import BACKDROP, UNSEEN, Limb, rig
 from pipeline.render.player_data import LONGEST_FRAMES, pack_motion
@@ -93,6 +94,15 @@ def test_left_is_blue_and_seen_from_the_front_on_the_right() -> None:
     behind = skeleton_scene(t_pose()[None], 20.0, SIZE, azimuth_deg=180.0)
     (x, _), _ = behind.camera.project(t_pose()[NAMES.index("left_elbow")], 0.0)
     assert x < SIZE[0] / 2
+
+
+def test_under_a_body_in_another_unit_no_floor_is_drawn() -> None:
+    """A floor of half metres below a body in millimetres had a hundred thousand lines a frame."""
+    for scale, drawn in ((1.0, True), (1000.0, False), (1e30, False)):
+        picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+        scene = skeleton_scene(t_pose()[None] * scale, 20.0, SIZE)
+        draw_ground(picture, scene.camera, 0.0)
+        assert picture.any() == drawn, scale
 
 
 @pytest.mark.parametrize("metres", [0.0, 3.0, 40.0])

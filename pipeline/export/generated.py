@@ -89,6 +89,8 @@ def _is_number(array: np.ndarray[Any, Any]) -> bool:
 
 def _plain(array: np.ndarray[Any, Any]) -> object:
     """A fact as JSON can hold it: numbers and texts as they are, anything else in words."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        return str(array.tolist())
     values = array.tolist()
     return values if array.dtype.kind in "biufU" else str(values)
 

@@ -41,7 +41,8 @@ class Journal:
         out = self.folder / MANIFEST
         text = json.dumps({"request": self.request, **facts}, indent=1, ensure_ascii=False)
         with replaced_when_done(out, ".json") as unfinished:
-            unfinished.write_text(text + "\n", encoding="utf-8")
+            # A file's name may be no UTF-8: an escape says so, and JSON readers give it back.
+            unfinished.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         (self.folder / JOURNAL).unlink(missing_ok=True)
         return out
 
@@ -79,11 +80,11 @@ def _left_by(folder: Path, request: Mapping[str, Any]) -> dict[str, dict[str, An
     """
     journal, manifest = folder / JOURNAL, folder / MANIFEST
     if journal.is_file():
-        lines = [_parsed(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+        lines = [_parsed(line) for line in _text(journal).split("\n")]
         before = (lines[0] if lines else {}).get("request")
         entries = {str(line["key"]): line["entry"] for line in lines[1:] if "key" in line}
     elif manifest.is_file():
-        held = _parsed(manifest.read_text(encoding="utf-8"))
+        held = _parsed(_text(manifest))
         before = held.get("request")
         entries = {str(entry.get("id", "")): entry for entry in held.get("motions", [])}
     else:
@@ -98,6 +99,11 @@ def _left_by(folder: Path, request: Mapping[str, Any]) -> dict[str, dict[str, An
     return entries
 
 
+def _text(path: Path) -> str:
+    """A file's text, also where a kill or a full disk cut it off within a letter."""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
 def _parsed(text: str) -> dict[str, Any]:
     """JSON that should be an object; a line that a kill cut off says nothing."""
     try:
@@ -108,7 +114,8 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _line(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False) + "\n"
+    """ASCII alone: some letters of other scripts' texts are ends of lines."""
+    return json.dumps(value) + "\n"
 
 
 def sorted_entries(done: Mapping[str, Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -11,6 +11,9 @@ from pipeline.skeletons import HUMANML3D, Skeleton
 
 CELL_M = 0.5
 """Every second line is a full metre and drawn stronger."""
+MOST_CELLS = 300
+"""Across the floor; of a body so large that there were more, lines would cover it all: none is
+drawn, which also keeps a motion in another unit than metres from taking hours."""
 REACH = 0.62
 """Radius of the visible floor as a share of the camera's distance."""
 PIECES = 14
@@ -26,6 +29,8 @@ SHADOW_SOFTNESS = 110.0
 def draw_ground(image: UInt8, camera: FollowCamera, frame: float) -> None:
     """Draw the grid at y = 0 around the camera's target."""
     radius = REACH * camera.distance_m
+    if 2.0 * radius > MOST_CELLS * CELL_M:
+        return
     middle = camera.target(frame)[[0, 2]]
     for axis in (0, 1):
         first = int(np.ceil((middle[axis] - radius) / CELL_M))

@@ -9,7 +9,7 @@ from storage.dashboard.settings import (
     BULK,
     CAPTION_CHARS,
     CAPTIONS,
-    ID_CHARS,
+    MOTION_CHARS,
     NAME_CHARS,
     NOTE_CHARS,
 )
@@ -102,8 +102,8 @@ def check_sizes(motion_ids: Sequence[str], said: Mapping[str, Any], by: str) -> 
     """
     if not 1 <= len(motion_ids) <= BULK:
         raise ValueError(f"decide on 1 to {BULK:,} motions at once, not {len(motion_ids):,}")
-    if any(len(name) > ID_CHARS for name in motion_ids):
-        raise ValueError(f"a motion's id has at most {ID_CHARS} characters")
+    if any(len(name) > MOTION_CHARS for name in motion_ids):
+        raise ValueError(f"a motion's id has at most {MOTION_CHARS:,} characters")
     captions = said.get("captions") or ()
     if len(captions) > CAPTIONS or any(len(text) > CAPTION_CHARS for text in captions):
         raise ValueError(f"give at most {CAPTIONS} captions of {CAPTION_CHARS} characters each")

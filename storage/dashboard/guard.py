@@ -7,8 +7,6 @@ framed, read or guessed at from elsewhere.
 
 import hashlib
 import hmac
-import ipaddress
-import socket
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -102,10 +100,12 @@ class Guard:
 
     def _write_refusal(self, scope: Scope, headers: Headers) -> Response | None:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        # A browser's own word counts first: behind a proxy the page's address is not the one here.
+        ours = site == "same-origin"
         if origin is not None:
-            ours = origin == f"{scope['scheme']}://{headers['host']}"
+            ours = ours or origin == f"{scope['scheme']}://{headers['host']}"
         else:
-            ours = site == "same-origin" or self._has_bearer(headers)
+            ours = ours or self._has_bearer(headers)
         if not ours:
             return _no(403, "only the dashboard's own pages may write")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -114,20 +114,17 @@ class Guard:
         return None
 
     def _is_our_name(self, host: str) -> bool:
-        """Numbers cannot be rebound to; of names only this machine's count."""
+        """Without a token this machine's alone count: any other may be rebound to it.
+
+        A token answers for itself: no other name has our cookie, and a proxy has its own name.
+        """
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
-        if is_loopback(name):
-            return True
-        if is_loopback(self._settings.host):
-            return False
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name in (self._settings.host.lower(), socket.gethostname().lower())
-        return True
+        if self._settings.token is not None:
+            return name != ""
+        return is_loopback(name)
 
     def _token_refusal(self, scope: Scope, headers: Headers) -> Response | None:
         token = self._settings.token

@@ -13,7 +13,7 @@ from storage.dashboard.films import Films
 from storage.dashboard.media_cache import MediaCache
 from storage.dashboard.pictures import FORGET_S, Picture, Pictures
 from storage.dashboard.records import find_record, require_row
-from storage.dashboard.settings import ID_CHARS
+from storage.dashboard.settings import MOTION_CHARS
 from storage.dashboard.source_check import SourceCheck
 from storage.dashboard.state import LiveStore
 
@@ -22,7 +22,7 @@ AT_ONCE = 2
 GONE_AWAY = 499
 KEEP_FILM = "private, max-age=3600"
 
-MotionId = Annotated[str, Query(min_length=1, max_length=ID_CHARS)]
+MotionId = Annotated[str, Query(min_length=1, max_length=MOTION_CHARS)]
 
 
 def media_routes(live: LiveStore, cache: MediaCache) -> APIRouter:

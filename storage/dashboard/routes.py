@@ -21,6 +21,7 @@ from storage.dashboard.settings import (
     CAPTION_CHARS,
     CAPTIONS,
     ID_CHARS,
+    MOTION_CHARS,
     NAME_CHARS,
     NOTE_CHARS,
     PAGE_ROWS,
@@ -49,7 +50,7 @@ LIMITS = {
 
 Word = Annotated[str | None, Query(max_length=ID_CHARS)]
 Number = Annotated[float | None, Query(allow_inf_nan=False)]
-MotionId = Annotated[str, Query(min_length=1, max_length=ID_CHARS)]
+MotionId = Annotated[str, Query(min_length=1, max_length=MOTION_CHARS)]
 Version = Annotated[int | None, Query(ge=0)]
 Offset = Annotated[int, Query(ge=0, le=LARGEST_OFFSET)]
 
@@ -59,7 +60,7 @@ class DecisionsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    motion_ids: list[Annotated[str, Field(max_length=ID_CHARS)]] = Field(
+    motion_ids: list[Annotated[str, Field(max_length=MOTION_CHARS)]] = Field(
         min_length=1, max_length=BULK
     )
     verdict: Verdict | None = None

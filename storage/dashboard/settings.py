@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-BODY_BYTES = 1_000_000
-"""Largest body of a request."""
+BODY_BYTES = 4_000_000
+"""Largest body of a request: each motion of a large decision is named twice in it."""
 CAPTION_CHARS = 500
 CAPTIONS = 20
 """Sentences of one decision."""
@@ -14,6 +14,8 @@ NOTE_CHARS = 2_000
 NAME_CHARS = 100
 """Length of a curator's name."""
 ID_CHARS = 200
+MOTION_CHARS = 1_000
+"""Length of a motion's id: of motion capture it is a file's place in its folders."""
 BULK = 5_000
 """Motions that one decision may be about."""
 PAGE_ROWS = 200

@@ -98,8 +98,8 @@ function heading(params, one) {
 /* Another version of the left motion, or another motion, by its id. */
 function chooser(params, one) {
   const versions = one?.detail?.versions ?? [];
-  const other = el("input", { type: "text", placeholder: "Id of a motion", value: params.b ?? "", "aria-label": "Id of the right motion", maxlength: 200 });
-  const left = el("input", { type: "text", placeholder: "Id of a motion", value: params.a ?? "", "aria-label": "Id of the left motion", maxlength: 200 });
+  const other = el("input", { type: "text", placeholder: "Id of a motion", value: params.b ?? "", "aria-label": "Id of the right motion", maxlength: 1000 });
+  const left = el("input", { type: "text", placeholder: "Id of a motion", value: params.a ?? "", "aria-label": "Id of the left motion", maxlength: 1000 });
   const apply = () => go("compare", { ...params, a: left.value.trim(), b: other.value.trim(), vb: other.value.trim() === (params.b ?? "") ? params.vb : "" });
   return el("form", { class: "card chooser", onsubmit: (event) => { event.preventDefault(); apply(); } },
     field("Left", left),

@@ -7,6 +7,7 @@ import { Gone, LOADING_RETRY_MS, pause, Refused, send } from "./api.js";
 import { curator } from "./curator.js";
 import { countsPending, whenBack } from "./connection.js";
 import { plural, VERDICTS } from "./format.js";
+import { isCopy } from "./tab.js";
 import { tell } from "./toasts.js";
 
 const STORED = "crossdiff-decisions";
@@ -27,7 +28,27 @@ export function startDecisions(store) {
   countsPending(() => queue.length);
   restore();
   window.addEventListener("beforeunload", (event) => queue.length && event.preventDefault());
+  goOn();
+}
+
+/* What waits was perhaps copied with the tab, and is sent by the first one. */
+async function goOn() {
+  const waited = [...queue];
+  sending = waited.length > 0;
+  const copied = await isCopy(newKey());
+  if (!waited.length) return;
+  if (copied) leave(waited);
+  sending = false;
   work();
+}
+
+function leave(copies) {
+  queue = queue.filter((entry) => !copies.includes(entry));
+  shown.clear();
+  queue.forEach(show);
+  store();
+  copies.forEach(changed);
+  tell("What waited to be saved is sent by the tab that this one was copied from.");
 }
 
 export const unsaved = () => queue.length;
