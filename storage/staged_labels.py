@@ -13,6 +13,7 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
+from deltalake.exceptions import TableNotFoundError
 
 from storage import fault
 from storage.arrow_rows import to_arrow
@@ -24,6 +25,8 @@ from storage.rows import MotionRow
 from storage.schemas import LINEAGE, MOTIONS
 
 FOLDER = ".relabel"
+TRIES = 20
+"""To make a folder that whoever ends at this moment tidies away while it is empty."""
 LABEL = (
     "joints3d", "joints3d_shape", "features3d", "features3d_shape", "feature_mask3d",
     "feature_mask3d_shape", "view_azimuth_deg", "quality_reprojection_error",
@@ -54,9 +57,12 @@ class StagedLabels:
     @cached_property
     def _folder(self) -> pafs.FileSystem:
         with told_plainly(f"keep new labels in {self.location}"):
-            if self.location.is_local:
-                (self.location.path / self._name).mkdir(parents=True, exist_ok=True)
-            return table_files(self.location, self._name)
+            for _ in range(TRIES):
+                with suppress(TableNotFoundError, FileNotFoundError):
+                    if self.location.is_local:
+                        (self.location.path / self._name).mkdir(parents=True, exist_ok=True)
+                    return table_files(self.location, self._name)
+            raise FileNotFoundError(f"{self._name} is deleted as often as it is made")
 
     def add(self, rows: Sequence[MotionRow]) -> None:
         """Keep the labels of some motions, all of them or none.
@@ -112,7 +118,10 @@ class StagedLabels:
         """
         mine = f"{FOLDER}/{self.dataset}"
         with told_plainly(f"tidy up {self.location}"):
-            folder = table_files(self.location, mine)
+            try:
+                folder = table_files(self.location, mine)
+            except TableNotFoundError:  # nothing of it is left: somebody else was as fast
+                return
             for name in _parquet_files(folder, recursive=True):
                 with suppress(FileNotFoundError):  # somebody else was as fast
                     folder.delete_file(name)

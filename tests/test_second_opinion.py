@@ -11,7 +11,15 @@ from pipeline.carriers import Pose2D
 from pipeline.joint_mapping import RULES
 from pipeline.pose.joint_sets import JOINT_SETS
 from pipeline.pose.protocol import PersonTrack
-from pipeline.second_opinion import SecondOpinion, fuse, opinion_of
+from pipeline.second_opinion import (
+    LIMB_WEIGHT,
+    TRUNK,
+    TRUNK_WEIGHT,
+    WEIGHTS,
+    SecondOpinion,
+    fuse,
+    opinion_of,
+)
 from pipeline.skeletons import HUMANML3D
 from pipeline.views import azimuth_rotation
 
@@ -63,8 +71,22 @@ def test_two_guesses_with_errors_of_their_own_are_better_together_whatever_their
     mixed, counted = fuse(lift, SecondOpinion(other, known))
     assert counted.all()
     assert pa_mpjpe(mixed, truth).mean() < 0.8 * pa_mpjpe(lift, truth).mean()
-    kept, _ = fuse(lift, SecondOpinion(other, known), 0.0)
+    kept, _ = fuse(lift, SecondOpinion(other, known), np.zeros(truth.shape[1]))
     np.testing.assert_allclose(kept, lift, atol=1e-6)
+
+
+def test_the_trunk_follows_the_opinion_more_than_the_limbs_do():
+    truth = canonical_motion("SitDown")
+    other = truth + np.random.default_rng(1).normal(0.0, 0.03, truth.shape)
+    opinion = SecondOpinion(other, np.ones(truth.shape[:2], dtype=np.bool_))
+    whole, mixed = (
+        np.linalg.norm(fuse(truth, opinion, weights)[0] - truth, axis=-1)
+        for weights in (np.ones(truth.shape[1]), WEIGHTS)
+    )
+    trunk = [HUMANML3D.joint_names.index(name) for name in TRUNK]
+    np.testing.assert_allclose(mixed[:, trunk], TRUNK_WEIGHT * whole[:, trunk], atol=1e-5)
+    limbs = np.delete(np.arange(truth.shape[1]), trunk)
+    np.testing.assert_allclose(mixed[:, limbs], LIMB_WEIGHT * whole[:, limbs], atol=1e-5)
 
 
 def test_an_opinion_that_agrees_changes_nothing():
@@ -92,6 +114,7 @@ def test_impossible_opinions_are_refused_with_a_sentence():
     opinion = SecondOpinion(truth, np.ones(truth.shape[:2], dtype=np.bool_))
     with pytest.raises(ValueError, match="of the lift's frames"):
         fuse(truth[:5], opinion)
-    with pytest.raises(ValueError, match=r"must be in 0\.\.1, got 2"):
-        fuse(truth, opinion, 2.0)
+    for wrong in (np.full(22, 2.0), np.full(21, 0.5), np.full(22, np.nan)):
+        with pytest.raises(ValueError, match=r"must be 22 in 0\.\.1, got"):
+            fuse(truth, opinion, wrong)
     assert set(RULES) >= {"mediapipe33"}

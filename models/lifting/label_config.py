@@ -22,7 +22,7 @@ ADDED_LATER = (
 """Options that recipes made before them do not name: off, they are not named now either."""
 
 NOT_OPTIONS = ("skeleton_fps", "camera_settings", "shot_settings", "refine_settings",
-               "clean_up_settings", "body_joint_rules")  # fmt: skip
+               "clean_up_settings", "body_joint_rules", "second_opinion_settings")  # fmt: skip
 """What a recipe also names: of the files it began with, and the constants behind an option."""
 OF_3D = ("one_euro", "ensemble", "refine", "second_opinion", "clean_up", "score")
 """Options that change how a view becomes 3D; all others are about the view itself."""
@@ -99,6 +99,10 @@ class LabelConfig:
             from pipeline.refine import RefineSettings  # noqa: PLC0415 - brings scipy
 
             told["refine_settings"] = asdict(RefineSettings())
+        if self.second_opinion:
+            from pipeline.second_opinion import settings  # noqa: PLC0415 - brings NumPy
+
+            told["second_opinion_settings"] = settings()
         if self.clean_up:
             told["clean_up_settings"] = asdict(CleanUpSettings())
         return told
@@ -180,6 +184,6 @@ def relabelled_settings(
         changed = {name: PRESETS[preset].get(name, plain[name]) for name in OF_3D}
         changed["one_euro"] = one_euro
         asked = replace(asked, **changed)
-    of_3d = {*OF_3D, "refine_settings", "clean_up_settings"}
+    of_3d = {*OF_3D, "refine_settings", "second_opinion_settings", "clean_up_settings"}
     kept = {name: v for name, v in settings.items() if name not in of_3d and name != "only_2d"}
     return kept | {name: value for name, value in asked.settings().items() if name in of_3d}
