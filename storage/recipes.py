@@ -156,12 +156,20 @@ def _difference(store: Store, dataset: str, before: str, now: str) -> str:
 def _way_out(names: Sequence[str]) -> str:
     """What to do about settings that differ; constants behind an option are nobody's to give."""
     other = "choose another --dataset name or another store"
-    if all(name.startswith("config.") and name.count(".") > 1 for name in names):
+    if all(_is_constant(name) for name in names):
         return (
             "No option changes this: another version of crossdiff made it so; go on with that "
-            f"version, or {other}"
+            "version, make the labels anew with `crossdiff relabel` if this is about how views "
+            f"become 3D, or {other}"
         )
     return f"Give the setting that it was made with, or {other}"
+
+
+def _is_constant(name: str) -> bool:
+    """Whether a setting is one of the numbers behind an option, or all of an option's at once."""
+    return name.startswith("config.") and (
+        name.count(".") > 1 or name.endswith(("_settings", "_rules"))
+    )
 
 
 def _differing(name: str, old: object, new: object) -> Iterator[tuple[str, object, object]]:

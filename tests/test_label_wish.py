@@ -74,6 +74,17 @@ def test_constants_of_another_version_are_told_from_settings(tmp_path: Path) -> 
         register_recipe(store, "d", recipe_for(options_for(tmp_path, label=PAPER)))
 
 
+def test_a_recipe_from_before_an_options_constants_is_sent_to_relabel(tmp_path: Path) -> None:
+    """Such an option was on all along: telling its user to give the setting would be no help."""
+    newer = recipe_for(options_for(tmp_path, label=WILD))
+    assert newer.config["second_opinion_settings"] == {"trunk_weight": 0.5, "limb_weight": 0.3}
+    before = {n: v for n, v in newer.config.items() if n != "second_opinion_settings"}
+    store = create_store(tmp_path / "store")
+    register_recipe(store, "d", replace(newer, config=before))
+    with pytest.raises(RecipeMismatch, match="anew with `crossdiff relabel` if this is about how"):
+        register_recipe(store, "d", newer)
+
+
 @pytest.mark.parametrize(
     ("old", "wish", "said"),
     [
