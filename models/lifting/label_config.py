@@ -21,8 +21,10 @@ ADDED_LATER = (
 )  # fmt: skip
 """Options that recipes made before them do not name: off, they are not named now either."""
 
-NOT_OPTIONS = ("skeleton_fps", "camera_settings", "shot_settings", "refine_settings",
-               "clean_up_settings", "body_joint_rules", "second_opinion_settings")  # fmt: skip
+CONSTANTS_OF_3D = ("refine_settings", "second_opinion_settings", "clean_up_settings")
+"""What a recipe names behind the options that change how a view becomes 3D."""
+NOT_OPTIONS = ("skeleton_fps", "camera_settings", "shot_settings", "body_joint_rules",
+               *CONSTANTS_OF_3D)  # fmt: skip
 """What a recipe also names: of the files it began with, and the constants behind an option."""
 OF_3D = ("one_euro", "ensemble", "refine", "second_opinion", "clean_up", "score")
 """Options that change how a view becomes 3D; all others are about the view itself."""
@@ -184,6 +186,6 @@ def relabelled_settings(
         changed = {name: PRESETS[preset].get(name, plain[name]) for name in OF_3D}
         changed["one_euro"] = one_euro
         asked = replace(asked, **changed)
-    of_3d = {*OF_3D, "refine_settings", "second_opinion_settings", "clean_up_settings"}
+    of_3d = {*OF_3D, *CONSTANTS_OF_3D}
     kept = {name: v for name, v in settings.items() if name not in of_3d and name != "only_2d"}
     return kept | {name: value for name, value in asked.settings().items() if name in of_3d}

@@ -39,6 +39,7 @@ ACTIVITY = 200
 LIMITS = {
     "caption_chars": CAPTION_CHARS,
     "captions": CAPTIONS,
+    "motion_chars": MOTION_CHARS,
     "note_chars": NOTE_CHARS,
     "by_chars": NAME_CHARS,
     "bulk": BULK,

@@ -83,7 +83,7 @@ export function open(place, params, store) {
     if (now.state === "cancelled") return void clear(state, emptyState("Cancelled.", "Nothing was made."));
     if (now.state !== "done") return void clear(state, errorState(now.message || "The model made nothing.", ask));
     const motion = motionData(await get(`ask/${encodeURIComponent(name)}/arrays`, {}, { signal }));
-    const compareWith = el("input", { type: "text", placeholder: "Id of a motion", "aria-label": "Id of a motion to compare with", maxlength: 1000 });
+    const compareWith = el("input", { type: "text", placeholder: "Id of a motion", "aria-label": "Id of a motion to compare with", maxlength: store.limits.motion_chars });
     const compare = el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); if (compareWith.value.trim()) go("compare", { a: compareWith.value.trim(), job: name }); } }, compareWith, el("button", { type: "submit" }, "Compare with it"));
     clear(state, el("p", {}, `Made ${fixed(motion.duration, 1, "s")} of motion.`));
     viewer = startViewer(motion, { label: "Generated motion, 3D skeleton" });

@@ -15,12 +15,12 @@ const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const SHOWN_JOINTS = 22;
 
 /** The address: `a`, `b` motion ids, `va`, `vb` versions, or `job` for one that the model made. */
-export function open(place, params) {
-  let close = show(place, params);
-  return { update: (next) => { close(); close = show(place, next); }, close: () => close() };
+export function open(place, params, store) {
+  let close = show(place, params, store);
+  return { update: (next) => { close(); close = show(place, next, store); }, close: () => close() };
 }
 
-function show(place, params) {
+function show(place, params, store) {
   const ending = new AbortController();
   const { signal } = ending;
   const parts = [];
@@ -47,7 +47,7 @@ function show(place, params) {
   }
 
   function build(one, other) {
-    clear(place, heading(params, one), chooser(params, one), one && other && el("div", { class: "compare" }));
+    clear(place, heading(params, one), chooser(params, one, store.limits.motion_chars), one && other && el("div", { class: "compare" }));
     if (!one || !other) return;
     const sides = [one, other].map((side, n) => stage3d(side.data, { title: side.title, label: `${n ? "Right" : "Left"}: ${side.title}`, look: n === 0 }));
     const clock = new PlayerClock(Math.max(one.data.duration, other.data.duration));
@@ -96,10 +96,10 @@ function heading(params, one) {
 }
 
 /* Another version of the left motion, or another motion, by its id. */
-function chooser(params, one) {
+function chooser(params, one, longest) {
   const versions = one?.detail?.versions ?? [];
-  const other = el("input", { type: "text", placeholder: "Id of a motion", value: params.b ?? "", "aria-label": "Id of the right motion", maxlength: 1000 });
-  const left = el("input", { type: "text", placeholder: "Id of a motion", value: params.a ?? "", "aria-label": "Id of the left motion", maxlength: 1000 });
+  const other = el("input", { type: "text", placeholder: "Id of a motion", value: params.b ?? "", "aria-label": "Id of the right motion", maxlength: longest });
+  const left = el("input", { type: "text", placeholder: "Id of a motion", value: params.a ?? "", "aria-label": "Id of the left motion", maxlength: longest });
   const apply = () => go("compare", { ...params, a: left.value.trim(), b: other.value.trim(), vb: other.value.trim() === (params.b ?? "") ? params.vb : "" });
   return el("form", { class: "card chooser", onsubmit: (event) => { event.preventDefault(); apply(); } },
     field("Left", left),
